@@ -1,1 +1,26 @@
-//! placeholder
+//! What happens on the road: traffic traces in, roadside unit (RSU) sites, and who hears whom.
+//!
+//! * [`FcdReader`] streams SUMO floating-car data, plain or gzipped, one [`Step`] at a time.
+//! * [`read_sites`] reads RSU sites from CSV; [`place_sites`] chooses them from the traffic.
+//! * [`RadioMap`] answers which sites hear a position.
+//!
+//! Everything is synchronous, and memory is bounded by named limits however large the input is.
+//! All input is taken to be hostile; what is wrong with it is said with file, line and column.
+
+mod fcd;
+mod frame;
+mod placement;
+mod radio;
+mod sites;
+
+pub use fcd::{
+    FcdReader, Location, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, MAX_DEPTH, MAX_MARKUP_BYTES,
+    MAX_NAME_BYTES, MAX_RATE, MAX_TIME_MS, MAX_VEHICLES_PER_STEP, Sample, Step, TraceError,
+    TraceFault,
+};
+pub use frame::{Frame, MAX_COORDINATE_M, MAX_EXTENT_M, MAX_LATITUDE_DEG, Metres, Projection};
+pub use placement::{MAX_CELLS, PlaceError, Placement, place_sites};
+pub use radio::{RadioMap, RadioRange, RangeError};
+pub use sites::{
+    MAX_SITES, MAX_SITES_FILE_BYTES, Site, SitesError, SitesFault, parse_sites, read_sites,
+};
