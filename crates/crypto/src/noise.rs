@@ -37,6 +37,7 @@ pub const MAX_PAYLOAD: usize = 1024;
 
 const TAG_BYTES: usize = 16;
 const MAX_MESSAGE: usize = OVERHEAD + MAX_PAYLOAD;
+const REFUSAL: Domain = Domain::new("cairn/1/noise/refusal");
 /// Exactly 32 bytes long, so that it is the first hash value without being hashed.
 const NAME: &[u8; 32] = b"Noise_NK_25519_ChaChaPoly_SHA256";
 
@@ -179,11 +180,16 @@ impl Waiting {
         Ok((payload, state.split()))
     }
 
-    /// A key for an authenticated answer that ends the handshake instead of finishing it: only
-    /// the holder of the responder's key can derive it.
-    #[must_use]
-    pub fn early_key(&self, domain: Domain) -> Zeroizing<[u8; 32]> {
-        self.state.early_key(domain)
+    /// Opens what [`Responder::refuse`] sealed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Length`] and [`Error::Tag`].
+    pub fn refused(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+        if !(TAG_BYTES..=MAX_MESSAGE).contains(&sealed.len()) {
+            return Err(Error::Length(sealed.len()));
+        }
+        open(&self.state.refusal_key(), &self.state.hash, sealed)
     }
 }
 
@@ -236,10 +242,14 @@ impl Responder {
         Ok((message, self.state.split()))
     }
 
-    /// See [`Waiting::early_key`].
+    /// Ends the handshake with an authenticated answer instead of finishing it: `ciphertext ‖ tag`
+    /// under a key that only the holder of the responder's key and the initiator can derive. The
+    /// key serves once, because the state is used up.
     #[must_use]
-    pub fn early_key(&self, domain: Domain) -> Zeroizing<[u8; 32]> {
-        self.state.early_key(domain)
+    pub fn refuse(self, payload: &[u8]) -> Vec<u8> {
+        let mut sealed = payload.to_vec();
+        seal(&self.state.refusal_key(), &self.state.hash, &mut sealed, 0);
+        sealed
     }
 }
 
@@ -298,34 +308,18 @@ impl Symmetric {
 
     /// Encrypts what follows the ephemeral key in `message` and appends the tag.
     fn encrypt(&mut self, message: &mut Vec<u8>) {
-        let tag = ChaCha20Poly1305::new(&self.key.into())
-            .encrypt_inout_detached(
-                &[0; 12].into(),
-                &self.hash,
-                (&mut message[KEY_BYTES..]).into(),
-            )
-            .expect("a payload is far below the cipher's 256 GiB");
-        message.extend_from_slice(&tag);
+        seal(&self.key, &self.hash, message, KEY_BYTES);
         self.mix_hash(&message[KEY_BYTES..]);
     }
 
     fn decrypt(&mut self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let (text, tag) = sealed.split_last_chunk::<TAG_BYTES>().ok_or(Error::Tag)?;
-        let mut payload = Zeroizing::new(text.to_vec());
-        ChaCha20Poly1305::new(&self.key.into())
-            .decrypt_inout_detached(
-                &[0; 12].into(),
-                &self.hash,
-                payload.as_mut_slice().into(),
-                &(*tag).into(),
-            )
-            .map_err(|_| Error::Tag)?;
+        let payload = open(&self.key, &self.hash, sealed)?;
         self.mix_hash(sealed);
         Ok(payload)
     }
 
-    fn early_key(&self, domain: Domain) -> Zeroizing<[u8; 32]> {
-        derive(domain, &self.chaining, &[&self.hash])
+    fn refusal_key(&self) -> Zeroizing<[u8; 32]> {
+        derive(REFUSAL, &self.chaining, &[&self.hash])
     }
 
     fn split(&self) -> Established {
@@ -337,6 +331,28 @@ impl Symmetric {
             chaining: self.chaining,
         }
     }
+}
+
+/// Encrypts `message[from..]` in place and appends the tag.
+fn seal(key: &[u8; 32], context: &[u8], message: &mut Vec<u8>, from: usize) {
+    let tag = ChaCha20Poly1305::new(key.into())
+        .encrypt_inout_detached(&[0; 12].into(), context, (&mut message[from..]).into())
+        .expect("a payload is far below the cipher's 256 GiB");
+    message.extend_from_slice(&tag);
+}
+
+fn open(key: &[u8; 32], context: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let (text, tag) = sealed.split_last_chunk::<TAG_BYTES>().ok_or(Error::Tag)?;
+    let mut payload = Zeroizing::new(text.to_vec());
+    ChaCha20Poly1305::new(key.into())
+        .decrypt_inout_detached(
+            &[0; 12].into(),
+            context,
+            payload.as_mut_slice().into(),
+            tag.into(),
+        )
+        .map_err(|_| Error::Tag)?;
+    Ok(payload)
 }
 
 /// Noise's `HKDF` with two outputs.

@@ -8,7 +8,8 @@ use rand::{SeedableRng, rngs::StdRng};
 use rand_core::{Infallible, TryCryptoRng, TryRng};
 use serde::Deserialize;
 
-const EARLY: Domain = Domain::new("cairn/1/test/early");
+const FIRST: Domain = Domain::new("cairn/1/test/first");
+const SECOND: Domain = Domain::new("cairn/1/test/second");
 
 /// Hands out a fixed key where the handshake draws its ephemeral.
 struct Fixed([u8; 32]);
@@ -136,15 +137,32 @@ fn both_sides_derive_the_same_keys_and_different_ones_for_each_purpose() {
     } = pair();
     let (hello, waiting) = initiator.hello(b"hi").unwrap();
     let (_, responder) = Responder::hello(&ours, b"beacon", &hello).unwrap();
-    assert_eq!(waiting.early_key(EARLY), responder.early_key(EARLY));
-    let early = waiting.early_key(EARLY);
     let (accept, theirs) = responder.accept(b"", &mut rng).unwrap();
     let (_, mine) = waiting.accept(&accept).unwrap();
     assert_eq!(mine.initiator_key, theirs.initiator_key);
     assert_eq!(mine.responder_key, theirs.responder_key);
-    assert_eq!(*mine.export::<32>(EARLY), *theirs.export::<32>(EARLY));
-    assert_ne!(*mine.export::<32>(EARLY), *early);
+    assert_eq!(*mine.export::<32>(FIRST), *theirs.export::<32>(FIRST));
+    assert_ne!(*mine.export::<32>(FIRST), *mine.export::<32>(SECOND));
     assert_ne!(mine.initiator_key, mine.responder_key);
+}
+
+#[test]
+fn a_refusal_is_read_by_the_initiator_only_and_as_sent() {
+    let Pair {
+        ours,
+        initiator,
+        mut rng,
+    } = pair();
+    let (hello, waiting) = initiator.hello(b"hi").unwrap();
+    let (_, responder) = Responder::hello(&ours, b"beacon", &hello).unwrap();
+    let mut sealed = responder.refuse(b"no");
+    assert_eq!(**waiting.refused(&sealed).unwrap(), *b"no");
+    let other = Initiator::new(ours.public(), b"beacon", &mut rng);
+    let (_, other) = other.hello(b"hi").unwrap();
+    assert_eq!(other.refused(&sealed).err(), Some(Error::Tag));
+    sealed[0] ^= 1;
+    assert_eq!(waiting.refused(&sealed).err(), Some(Error::Tag));
+    assert_eq!(waiting.refused(&[0; 15]).err(), Some(Error::Length(15)));
 }
 
 #[test]
