@@ -8,6 +8,9 @@ use quick_xml::events::attributes::{AttrError, Attribute};
 use quick_xml::events::{BytesStart, Event};
 use std::io::ErrorKind;
 
+/// What some editors put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// One piece of a document.
 pub(super) enum Token<'b> {
     /// A tag that opens an element, or is a whole element by itself.
@@ -142,11 +145,18 @@ impl Xml {
                 self.depth -= 1;
                 Token::Close
             }
-            Event::Text(text) if text.iter().all(u8::is_ascii_whitespace) => Token::Filler,
             Event::Text(text) => {
+                // The parser misses a byte order mark that comes in two pieces.
+                let text = match text.strip_prefix(BYTE_ORDER_MARK) {
+                    Some(rest) if at == Location::START => rest,
+                    _ => &text,
+                };
                 let found = text.trim_ascii_start();
                 at = at.after(&text[..text.len() - found.len()]);
-                Token::Text(excerpt(found))
+                match found.trim_ascii_end() {
+                    b"" => Token::Filler,
+                    found => Token::Text(excerpt(found)),
+                }
             }
             Event::CData(text) => Token::Text(excerpt(&text)),
             Event::GeneralRef(name) => Token::Text(format!("&{};", excerpt(&name))),
