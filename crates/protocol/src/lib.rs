@@ -1,1 +1,29 @@
-//! placeholder
+//! What each role of the road network does with the bytes it receives.
+//!
+//! | module | role or part | PROTOCOLS.md |
+//! |---|---|---|
+//! | [`wire`] | every message on the radio, byte by byte | 0 |
+//! | [`beacon`] | the RSU's beacon and its short-lived keys | 3 |
+//! | [`trust`] | what a vehicle believes of RSUs, and why | 3 |
+//! | [`login`] | contents of the handshake: credentials, proofs, acceptance | 4 |
+//! | [`cookie`] | proof of address under load | 4 |
+//! | [`session`] | basic key, session key, rekey | 4 |
+//! | [`roadside`] | the RSU | 3, 4 |
+//! | [`vehicle`] | the vehicle | 3, 4 |
+//! | [`authority`] | TA and LEA: registration, update, revocation | 1 |
+//!
+//! Roles are state machines without I/O: bytes, time (milliseconds since 1970) and randomness come
+//! in, bytes and effects go out. Every rule that refuses something has an id; `docs/validation.md`
+//! lists them with their tests.
+
+pub mod beacon;
+pub mod cookie;
+pub mod login;
+pub mod roadside;
+pub mod session;
+pub mod trust;
+pub mod vehicle;
+pub mod wire;
+
+/// Accepted age of a message and tolerated clock offset, in milliseconds (PROTOCOLS.md section 0).
+pub const THR_MS: u64 = 2_000;

@@ -1,0 +1,201 @@
+//! Contents of the two login messages (PROTOCOLS.md section 4). [`crate::vehicle`] and
+//! [`crate::roadside`] carry them; [`cairn_crypto::noise`] seals them.
+//!
+//! 1. V draws `e_v` and `n'`, `Q' = n'P` (the secret of the next handover's token; the RSU never
+//!    learns `n'`).
+//! 2. V signs a statement: role, kind, suite, chain, RID, digest of the beacon, `e_v`, UID, `Q'`. The
+//!    beacon digest is the freshness. Because `e_v` is covered, whoever holds `E_r` cannot carry
+//!    the proof into a session of its own.
+//! 3. V → RSU `Hello`: beacon id, `e_v`, AEAD of [`Credential`]. Noise prologue: the beacon's bytes.
+//! 4. The RSU checks and answers `Accept`: `e_r'`, AEAD of AVP, the validity of the session in
+//!    milliseconds, relative, so that clock offsets do not matter. Or `Refused`: AEAD of a
+//!    [`Code`], which says only what the vehicle may learn. What cannot be opened gets no answer.
+//! 5. Both derive from the handshake: ASC (8 bytes, names the session at this RSU), the session key,
+//!    the basic key (see [`crate::session`]) and the agreement digest for the ledger.
+
+use cairn_crypto::{
+    schnorr::{self, SecretKey, Signature},
+    transcript::{Digest, Domain, Transcript},
+};
+use cairn_ledger::{ChainId, Rid, Uid};
+use commonware_codec::Encode as _;
+use rand_core::CryptoRng;
+use thiserror::Error;
+
+use crate::wire::{Beacon, Message};
+
+const REGISTERED: Domain = Domain::new("cairn/1/login/registered");
+const BEACON: Domain = Domain::new("cairn/1/login/beacon-digest");
+
+/// Bytes of a [`Registered`] credential: UID 8, `Q'` 32, signature 64.
+pub const REGISTERED_BYTES: usize = 8 + schnorr::PUBLIC_KEY_BYTES + schnorr::SIGNATURE_BYTES;
+
+/// Bytes of an acceptance: AVP, a number of milliseconds.
+pub const ACCEPTANCE_BYTES: usize = 4;
+
+/// Authentication status code: names a session at one RSU, 8 bytes, derived by both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Asc(pub [u8; 8]);
+
+/// Bytes that are no credential: wrong length, or a field is not canonical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum CredentialError {
+    /// `V-HELLO-5`: the length tells the kind; this one is of none.
+    #[error("expected {REGISTERED_BYTES} bytes of a registered credential, got {0}")]
+    Length(usize),
+    /// `V-HELLO-6`: `Q'` is not canonical or the identity.
+    #[error("next token: {0}")]
+    NextToken(schnorr::Error),
+    /// `V-HELLO-6`: the signature is not canonical.
+    #[error("signature: {0}")]
+    Signature(schnorr::Error),
+}
+
+/// What a vehicle logs in with. Its length on the wire tells which it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// A key on the ledger under a UID.
+    Registered(Registered),
+}
+
+/// A login under a registered key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// The vehicle's registered name.
+    pub uid: Uid,
+    /// `Q'`, public part of the next handover's token.
+    pub next_token: schnorr::PublicKey,
+    /// Signature of the registered key over [`Context::registered`].
+    pub signature: Signature,
+}
+
+/// What a proof is bound to, beside the credential's own fields.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The road chain.
+    pub chain: &'a ChainId,
+    /// The beacon that the login answers.
+    pub beacon: &'a Beacon,
+    /// `e_v`.
+    pub ephemeral: &'a [u8; 32],
+}
+
+impl Context<'_> {
+    /// The statement that a registered vehicle signs (step 2).
+    #[must_use]
+    pub fn registered(&self, uid: &Uid, next_token: &schnorr::PublicKey) -> Digest {
+        let Rid(rid) = self.beacon.rid;
+        Transcript::new(REGISTERED)
+            .bytes(b"vehicle")
+            .bytes(schnorr::SUITE.as_bytes())
+            .bytes(self.chain)
+            .number(u64::from(rid))
+            .bytes(&beacon_digest(self.beacon).0)
+            .bytes(self.ephemeral)
+            .bytes(uid)
+            .bytes(&next_token.to_bytes())
+            .finish()
+    }
+}
+
+impl Registered {
+    /// Signs a login.
+    #[must_use]
+    pub fn sign(
+        context: &Context<'_>,
+        uid: Uid,
+        key: &SecretKey,
+        next_token: schnorr::PublicKey,
+        rng: &mut impl CryptoRng,
+    ) -> Self {
+        let signature = key.sign(&context.registered(&uid, &next_token), rng);
+        Self {
+            uid,
+            next_token,
+            signature,
+        }
+    }
+}
+
+impl Credential {
+    /// The sealed part of a `Hello`.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let Self::Registered(credential) = self;
+        let mut out = Vec::with_capacity(REGISTERED_BYTES);
+        out.extend_from_slice(&credential.uid);
+        out.extend_from_slice(&credential.next_token.to_bytes());
+        out.extend_from_slice(&credential.signature.to_bytes());
+        out
+    }
+
+    /// Reads the opened part of a `Hello`.
+    ///
+    /// # Errors
+    ///
+    /// See [`CredentialError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, CredentialError> {
+        let length = CredentialError::Length(bytes.len());
+        let (uid, rest) = bytes.split_first_chunk().ok_or(length)?;
+        let (token, rest) = rest.split_first_chunk().ok_or(length)?;
+        let signature = rest.try_into().map_err(|_| length)?;
+        Ok(Self::Registered(Registered {
+            uid: Uid(*uid),
+            next_token: schnorr::PublicKey::from_bytes(token)
+                .map_err(CredentialError::NextToken)?,
+            signature: Signature::from_bytes(signature).map_err(CredentialError::Signature)?,
+        }))
+    }
+}
+
+/// What a refused vehicle may learn. Nobody learns from it whether a UID exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// No such registered key, or the proof does not fit it.
+    NotRecognised,
+    /// The proof is right; the key's validity has not begun or is over.
+    NotValid,
+    /// The proof is right; the key has been revoked.
+    Revoked,
+    /// This RSU has no room. Another one, or later.
+    Busy,
+}
+
+impl Code {
+    /// One byte.
+    #[must_use]
+    pub const fn to_byte(self) -> u8 {
+        match self {
+            Self::NotRecognised => 1,
+            Self::NotValid => 2,
+            Self::Revoked => 3,
+            Self::Busy => 4,
+        }
+    }
+
+    /// The code of this byte.
+    #[must_use]
+    pub const fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            1 => Some(Self::NotRecognised),
+            2 => Some(Self::NotValid),
+            3 => Some(Self::Revoked),
+            4 => Some(Self::Busy),
+            _ => None,
+        }
+    }
+}
+
+/// The bytes of a beacon as the Noise prologue: the datagram without its kind.
+#[must_use]
+pub fn prologue(beacon: &Beacon) -> Vec<u8> {
+    beacon.encode().to_vec()
+}
+
+/// The digest of a beacon, signature included.
+#[must_use]
+pub fn beacon_digest(beacon: &Beacon) -> Digest {
+    Transcript::new(BEACON)
+        .bytes(&Message::Beacon(beacon.clone()).encode())
+        .finish()
+}

@@ -1,0 +1,386 @@
+//! Every message on the radio link, byte by byte. Integers are big endian.
+//!
+//! | kind | message | from | bytes | layout after the kind byte |
+//! |---|---|---|---|---|
+//! | `01` | `Beacon` | RSU | 113 | beacon id 4, RID 4, T0 8, `E_r` 32, `S_r` 64 |
+//! | `02` | `Proof` | RSU | ≤ 2,048 | `LedgerProof` |
+//! | `03` | `ProofRequest` | vehicle | 2,048 | RID 4, zeros |
+//! | `10` | `Hello` | vehicle | 157 | beacon id 4, `e_v` 32, sealed credential 104 + 16 |
+//! | `11` | `Accept` | RSU | 57 | addressee 4, `e_r'` 32, sealed AVP 4 + 16 |
+//! | `12` | `CookieReply` | RSU | 21 | addressee 4, cookie 16 |
+//! | `13` | `HelloWithCookie` | vehicle | 173 | cookie 16, `Hello` without its kind byte |
+//! | `14` | `Refused` | RSU | 22 | addressee 4, sealed code 1 + 16 |
+//! | `20` | `RekeyRequest` | vehicle | 45 | ASC 8, counter 4, nonce 16, tag 16 |
+//! | `21` | `RekeyAnswer` | RSU | 45 | ASC 8, counter 4, nonce 16, tag 16 |
+//!
+//! `Hello` and `Accept` are 214 bytes together, both rekey messages 90.
+//!
+//! The addressee is the first four bytes of `e_v`: it spares a vehicle the trial of messages for
+//! others and authenticates nothing. The length of a `Hello` tells its kind of credential. A proof
+//! request is as long as the longest proof, so that nobody can use an RSU to amplify traffic.
+//!
+//! Rules (checked by [`Message::decode`]):
+//! * `V-WIRE-1`: the kind is one of the table.
+//! * `V-WIRE-2`: the length is exactly that of the kind; nothing follows.
+//! * `V-WIRE-3`: the body decodes (a proof's parts; zeros in a request's padding).
+
+use bytes::BufMut;
+use cairn_crypto::noise;
+use cairn_ledger::{Rid, light::LedgerProof};
+use commonware_codec::{
+    Buf, Copying, DecodeExt as _, Encode as _, Error, FixedSize, Read, ReadExt, Write,
+};
+use thiserror::Error as ThisError;
+
+use crate::login::{ACCEPTANCE_BYTES, Asc, REGISTERED_BYTES};
+
+/// The most bytes of a proof message, and the bytes of a proof request. A proof of one record in a
+/// state of a million takes about 1,600 bytes.
+pub const MAX_PROOF_BYTES: usize = 2_048;
+
+const BEACON: u8 = 0x01;
+const PROOF: u8 = 0x02;
+const PROOF_REQUEST: u8 = 0x03;
+const HELLO: u8 = 0x10;
+const ACCEPT: u8 = 0x11;
+const COOKIE_REPLY: u8 = 0x12;
+const HELLO_WITH_COOKIE: u8 = 0x13;
+const REFUSED: u8 = 0x14;
+const REKEY_REQUEST: u8 = 0x20;
+const REKEY_ANSWER: u8 = 0x21;
+
+const TAG_BYTES: usize = 16;
+
+/// Why bytes are no message. The sender is at fault.
+#[derive(Debug, ThisError)]
+pub enum WireError {
+    /// `V-WIRE-1`.
+    #[error("expected a message, got an empty datagram")]
+    Empty,
+    /// `V-WIRE-1`.
+    #[error("expected a known kind of message, got kind {0:#04x}")]
+    Kind(u8),
+    /// `V-WIRE-2`.
+    #[error("expected {expected} bytes for kind {kind:#04x}, got {got}")]
+    Length {
+        /// The kind byte.
+        kind: u8,
+        /// Bytes of this kind, or the most bytes of a proof.
+        expected: usize,
+        /// Bytes received.
+        got: usize,
+    },
+    /// `V-WIRE-3`.
+    #[error("malformed body of kind {kind:#04x}: {source}")]
+    Body {
+        /// The kind byte.
+        kind: u8,
+        /// What the codec expected.
+        source: Error,
+    },
+}
+
+/// Names a beacon at one RSU, 4 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BeaconId(pub u32);
+
+/// The first four bytes of the vehicle's ephemeral key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addressee(pub [u8; 4]);
+
+impl Addressee {
+    /// The addressee of answers to the `Hello` with this ephemeral key.
+    #[must_use]
+    pub fn of(ephemeral: &[u8; noise::KEY_BYTES]) -> Self {
+        let [a, b, c, d, ..] = *ephemeral;
+        Self([a, b, c, d])
+    }
+}
+
+/// A beacon as sent (see [`crate::beacon`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beacon {
+    /// Name of this beacon at this RSU.
+    pub id: BeaconId,
+    /// The RSU.
+    pub rid: Rid,
+    /// `T0`, when it was sent, in milliseconds since 1970 by the RSU's clock.
+    pub time_ms: u64,
+    /// `E_r`, an X25519 key.
+    pub ephemeral: [u8; noise::KEY_BYTES],
+    /// `S_r`, an Ed25519 signature over all other fields.
+    pub signature: [u8; 64],
+}
+
+/// The first message of a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// The beacon that it answers.
+    pub beacon: BeaconId,
+    /// `e_v` and the sealed credential, the first message of [`noise`].
+    pub handshake: [u8; Hello::HANDSHAKE_BYTES],
+}
+
+impl Hello {
+    const HANDSHAKE_BYTES: usize = noise::OVERHEAD + REGISTERED_BYTES;
+
+    /// `e_v`.
+    #[must_use]
+    pub fn ephemeral(&self) -> [u8; noise::KEY_BYTES] {
+        let mut ephemeral = [0; noise::KEY_BYTES];
+        ephemeral.copy_from_slice(&self.handshake[..noise::KEY_BYTES]);
+        ephemeral
+    }
+}
+
+/// The second message of a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accept {
+    /// The vehicle.
+    pub to: Addressee,
+    /// `e_r'` and the sealed acceptance, the second message of [`noise`].
+    pub handshake: [u8; Accept::HANDSHAKE_BYTES],
+}
+
+impl Accept {
+    const HANDSHAKE_BYTES: usize = noise::OVERHEAD + ACCEPTANCE_BYTES;
+}
+
+/// A cookie, 16 bytes (see [`crate::cookie`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cookie(pub [u8; 16]);
+
+/// An authenticated refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The vehicle.
+    pub to: Addressee,
+    /// A [`crate::login::Code`], sealed.
+    pub sealed: [u8; 1 + TAG_BYTES],
+}
+
+/// Either message of a rekey (see [`crate::session`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rekey {
+    /// Names the session at this RSU.
+    pub asc: Asc,
+    /// Number of the rekey, from 1.
+    pub counter: u32,
+    /// The sender's random contribution.
+    pub nonce: [u8; 16],
+    /// Authenticates all fields under the basic key.
+    pub tag: [u8; TAG_BYTES],
+}
+
+/// A message.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the types say what they are")]
+pub enum Message {
+    Beacon(Beacon),
+    Proof(Box<LedgerProof>),
+    ProofRequest(Rid),
+    Hello(Hello),
+    Accept(Accept),
+    CookieReply(Addressee, Cookie),
+    HelloWithCookie(Cookie, Hello),
+    Refused(Refused),
+    RekeyRequest(Rekey),
+    RekeyAnswer(Rekey),
+}
+
+impl Message {
+    /// The datagram. A proof's may exceed [`MAX_PROOF_BYTES`]; [`crate::beacon::proof_datagram`]
+    /// checks that.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = vec![self.kind()];
+        match self {
+            Self::Beacon(beacon) => beacon.write(&mut out),
+            Self::Proof(proof) => out.put_slice(&proof.encode()),
+            Self::ProofRequest(rid) => {
+                rid.write(&mut out);
+                out.resize(MAX_PROOF_BYTES, 0);
+            }
+            Self::Hello(hello) => hello.write(&mut out),
+            Self::Accept(accept) => {
+                out.put_slice(&accept.to.0);
+                out.put_slice(&accept.handshake);
+            }
+            Self::CookieReply(to, cookie) => {
+                out.put_slice(&to.0);
+                out.put_slice(&cookie.0);
+            }
+            Self::HelloWithCookie(cookie, hello) => {
+                out.put_slice(&cookie.0);
+                hello.write(&mut out);
+            }
+            Self::Refused(refused) => {
+                out.put_slice(&refused.to.0);
+                out.put_slice(&refused.sealed);
+            }
+            Self::RekeyRequest(rekey) | Self::RekeyAnswer(rekey) => rekey.write(&mut out),
+        }
+        out
+    }
+
+    /// Reads a datagram.
+    ///
+    /// # Errors
+    ///
+    /// See [`WireError`] and the rules in the module documentation.
+    pub fn decode(datagram: &[u8]) -> Result<Self, WireError> {
+        let (&kind, body) = datagram.split_first().ok_or(WireError::Empty)?;
+        let expected = match kind {
+            BEACON => 1 + Beacon::SIZE,
+            PROOF | PROOF_REQUEST => MAX_PROOF_BYTES,
+            HELLO => 1 + Hello::SIZE,
+            ACCEPT => 1 + 4 + Accept::HANDSHAKE_BYTES,
+            COOKIE_REPLY => 1 + 4 + 16,
+            HELLO_WITH_COOKIE => 1 + 16 + Hello::SIZE,
+            REFUSED => 1 + 4 + 1 + TAG_BYTES,
+            REKEY_REQUEST | REKEY_ANSWER => 1 + Rekey::SIZE,
+            other => return Err(WireError::Kind(other)),
+        };
+        let got = datagram.len();
+        let fits = if kind == PROOF {
+            got <= expected
+        } else {
+            got == expected
+        };
+        if !fits {
+            return Err(WireError::Length {
+                kind,
+                expected,
+                got,
+            });
+        }
+        Self::body(kind, body).map_err(|source| WireError::Body { kind, source })
+    }
+
+    fn body(kind: u8, body: &[u8]) -> Result<Self, Error> {
+        if kind == PROOF {
+            return Ok(Self::Proof(Box::new(LedgerProof::decode(Copying(body))?)));
+        }
+        let body = &mut Copying(body);
+        Ok(match kind {
+            BEACON => Self::Beacon(ReadExt::read(body)?),
+            PROOF_REQUEST => {
+                let rid = Rid::read(body)?;
+                if body.0.iter().any(|byte| *byte != 0) {
+                    return Err(Error::Invalid("ProofRequest", "padding is not zero"));
+                }
+                Self::ProofRequest(rid)
+            }
+            HELLO => Self::Hello(ReadExt::read(body)?),
+            ACCEPT => Self::Accept(Accept {
+                to: Addressee(ReadExt::read(body)?),
+                handshake: ReadExt::read(body)?,
+            }),
+            COOKIE_REPLY => Self::CookieReply(
+                Addressee(ReadExt::read(body)?),
+                Cookie(ReadExt::read(body)?),
+            ),
+            HELLO_WITH_COOKIE => {
+                Self::HelloWithCookie(Cookie(ReadExt::read(body)?), ReadExt::read(body)?)
+            }
+            REFUSED => Self::Refused(Refused {
+                to: Addressee(ReadExt::read(body)?),
+                sealed: ReadExt::read(body)?,
+            }),
+            REKEY_REQUEST => Self::RekeyRequest(ReadExt::read(body)?),
+            REKEY_ANSWER => Self::RekeyAnswer(ReadExt::read(body)?),
+            other => return Err(Error::InvalidEnum(other)),
+        })
+    }
+
+    const fn kind(&self) -> u8 {
+        match self {
+            Self::Beacon(_) => BEACON,
+            Self::Proof(_) => PROOF,
+            Self::ProofRequest(_) => PROOF_REQUEST,
+            Self::Hello(_) => HELLO,
+            Self::Accept(_) => ACCEPT,
+            Self::CookieReply(..) => COOKIE_REPLY,
+            Self::HelloWithCookie(..) => HELLO_WITH_COOKIE,
+            Self::Refused(_) => REFUSED,
+            Self::RekeyRequest(_) => REKEY_REQUEST,
+            Self::RekeyAnswer(_) => REKEY_ANSWER,
+        }
+    }
+}
+
+impl Write for Beacon {
+    fn write(&self, buf: &mut impl BufMut) {
+        self.id.0.write(buf);
+        self.rid.write(buf);
+        self.time_ms.write(buf);
+        self.ephemeral.write(buf);
+        self.signature.write(buf);
+    }
+}
+
+impl FixedSize for Beacon {
+    const SIZE: usize = 4 + Rid::SIZE + 8 + noise::KEY_BYTES + 64;
+}
+
+impl Read for Beacon {
+    type Cfg = ();
+
+    fn read_cfg(buf: &mut impl Buf, _: &()) -> Result<Self, Error> {
+        Ok(Self {
+            id: BeaconId(ReadExt::read(buf)?),
+            rid: ReadExt::read(buf)?,
+            time_ms: ReadExt::read(buf)?,
+            ephemeral: ReadExt::read(buf)?,
+            signature: ReadExt::read(buf)?,
+        })
+    }
+}
+
+impl Write for Hello {
+    fn write(&self, buf: &mut impl BufMut) {
+        self.beacon.0.write(buf);
+        self.handshake.write(buf);
+    }
+}
+
+impl FixedSize for Hello {
+    const SIZE: usize = 4 + Self::HANDSHAKE_BYTES;
+}
+
+impl Read for Hello {
+    type Cfg = ();
+
+    fn read_cfg(buf: &mut impl Buf, _: &()) -> Result<Self, Error> {
+        Ok(Self {
+            beacon: BeaconId(ReadExt::read(buf)?),
+            handshake: ReadExt::read(buf)?,
+        })
+    }
+}
+
+impl Write for Rekey {
+    fn write(&self, buf: &mut impl BufMut) {
+        self.asc.0.write(buf);
+        self.counter.write(buf);
+        self.nonce.write(buf);
+        self.tag.write(buf);
+    }
+}
+
+impl FixedSize for Rekey {
+    const SIZE: usize = 8 + 4 + 16 + TAG_BYTES;
+}
+
+impl Read for Rekey {
+    type Cfg = ();
+
+    fn read_cfg(buf: &mut impl Buf, _: &()) -> Result<Self, Error> {
+        Ok(Self {
+            asc: Asc(ReadExt::read(buf)?),
+            counter: ReadExt::read(buf)?,
+            nonce: ReadExt::read(buf)?,
+            tag: ReadExt::read(buf)?,
+        })
+    }
+}
