@@ -9,6 +9,7 @@
 //! | [`cookie`] | proof of address under load | 4 |
 //! | [`session`] | basic key, session key, rekey | 4 |
 //! | [`roadside`] | the RSU | 3, 4 |
+//! | [`plausibility`] | whether position messages can be true | 6 |
 //! | [`vehicle`] | the vehicle | 3, 4 |
 //! | [`authority`] | TA and LEA: registration, update, revocation | 1 |
 //!
@@ -19,6 +20,7 @@
 pub mod beacon;
 pub mod cookie;
 pub mod login;
+pub mod plausibility;
 pub mod roadside;
 pub mod session;
 pub mod trust;
