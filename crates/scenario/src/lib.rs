@@ -6,7 +6,25 @@
 //!
 //! Everything is synchronous, and memory is bounded by named limits however large the input is.
 //! All input is taken to be hostile; what is wrong with it is said with file, line and column.
+//!
+//! ```
+//! use cairn_scenario::{FcdReader, Frame, RadioMap, RadioRange, parse_sites};
+//!
+//! let trace = r#"<fcd-export>
+//!     <timestep time="900.00"><vehicle id="bus.1" x="310" y="0"/></timestep>
+//! </fcd-export>"#;
+//! let sites = parse_sites(b"site_id,x_m,y_m\nfar,900,0\nnear,0,0\n", "sites.csv", None)?;
+//! let map = RadioMap::new(sites.iter().map(|site| site.position), RadioRange::default());
+//! for step in FcdReader::from_reader(trace.as_bytes(), "trace.xml", Frame::Metric)? {
+//!     for vehicle in step?.vehicles {
+//!         let heard: Vec<_> = map.in_range(vehicle.position).collect();
+//!         assert_eq!(heard, [(1, 310.0)]);
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+pub mod beacons;
 mod fcd;
 mod frame;
 mod placement;
