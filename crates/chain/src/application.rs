@@ -17,7 +17,6 @@
 
 use crate::{
     book::Book,
-    clock::now_ms,
     engine::Runtime,
     state::{State, StateTarget},
 };
@@ -132,7 +131,10 @@ impl<E: Runtime> stateful::Application<E> for Application {
         let mut ancestry = Box::pin(ancestry);
         let parent = ancestry.next().await?;
         let parent = parent.inner();
-        let time_ms = now_ms(&runtime).max(parent.header().time_ms.checked_add(1)?);
+        let time_ms = self
+            .book
+            .now_ms()
+            .max(parent.header().time_ms.checked_add(1)?);
         let transactions = self.book.select(parent, time_ms);
         let (merkleized, receipts) = self.execute(time_ms, &transactions, batch).await;
         let header = Header {
@@ -196,6 +198,6 @@ impl<E: Runtime> stateful::Application<E> for Application {
         (): (),
         _: Reader<crate::state::Database<E>>,
     ) {
-        self.book.finalized(block, now_ms(&runtime));
+        self.book.finalized(block);
     }
 }

@@ -2,6 +2,7 @@
 //! not final, receipts, and who wants to hear of finalised blocks.
 
 use crate::{
+    clock::BlockClock,
     limits::{MAX_APPLIED_HEADERS, MAX_CERTIFICATES, MAX_RECEIPTS, SUBSCRIBER_BACKLOG},
     mempool::{Full, Mempool},
 };
@@ -84,14 +85,16 @@ struct Inner {
 /// See the [module documentation](self). Cheap to clone; all clones are the same book.
 #[derive(Clone)]
 pub(crate) struct Book {
+    clock: BlockClock,
     inner: Arc<Mutex<Inner>>,
     arrivals: watch::Sender<u64>,
     tip: watch::Sender<Tip>,
 }
 
 impl Book {
-    pub(crate) fn new(validators: usize) -> Self {
+    pub(crate) fn new(validators: usize, clock: BlockClock) -> Self {
         Self {
+            clock,
             inner: Arc::new(Mutex::new(Inner {
                 last_votes: vec![0; validators],
                 ..Inner::default()
@@ -105,6 +108,11 @@ impl Book {
     /// guards a consistent book.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Block time now, milliseconds since 1970.
+    pub(crate) fn now_ms(&self) -> u64 {
+        (self.clock)()
     }
 
     // Transactions
@@ -190,7 +198,7 @@ impl Book {
     }
 
     /// Settles a finalised block: its transactions leave the pool, its receipts become public.
-    pub(crate) fn finalized(&self, block: &Block, now_ms: u64) {
+    pub(crate) fn finalized(&self, block: &Block) {
         let header = block.header();
         let height = header.height.get();
         let mut inner = self.lock();
@@ -219,7 +227,7 @@ impl Book {
             view: header.context.round.view().get(),
             digest: block.digest(),
             time_ms: header.time_ms,
-            latency_ms: now_ms.saturating_sub(header.time_ms),
+            latency_ms: self.now_ms().saturating_sub(header.time_ms),
             receipts,
             certificate: inner.certificate(&block.digest()),
         };

@@ -2,7 +2,6 @@
 
 use crate::{
     book::{Book, Counters, Finalized},
-    clock::now_ms,
     engine::Runtime,
     gossip::Batch,
     mempool::MAX_TRANSACTION_BYTES,
@@ -165,7 +164,7 @@ impl<E: Runtime> Chain<E> {
 
     /// The clock of this validator, milliseconds since 1970.
     pub fn now_ms(&self) -> u64 {
-        now_ms(&*self.runtime())
+        self.shared.book.now_ms()
     }
 
     /// Hands transactions to the chain, all or none. Those that wait already, or were finalised

@@ -11,7 +11,6 @@
 
 use crate::{
     book::Book,
-    clock::moment,
     engine::Runtime,
     limits::{IDLE_INTERVAL, MAX_CLOCK_SKEW},
 };
@@ -22,7 +21,10 @@ use futures::{
     StreamExt as _,
     future::{self, Either},
 };
-use std::{future::Future, pin::pin, time::SystemTime};
+use std::{pin::pin, time::Duration};
+
+/// Between two looks at the clock while a block's time is ahead of it.
+const SKEW_POLL: Duration = Duration::from_millis(50);
 
 /// See the [module documentation](self).
 #[derive(Clone)]
@@ -34,17 +36,28 @@ pub(crate) struct Gate<A> {
 impl<A> Gate<A> {
     /// C-8.
     async fn pace<E: Runtime>(&self, runtime: &E, parent: &Block) {
-        let idle_ms = u64::try_from(IDLE_INTERVAL.as_millis()).unwrap_or(u64::MAX);
-        let Some(until) = moment(parent.header().time_ms.saturating_add(idle_ms)) else {
-            return;
-        };
+        // The wait is in real time, because a clock of trace time may stand still.
+        let age_ms = self.book.now_ms().saturating_sub(parent.header().time_ms);
+        let rest = IDLE_INTERVAL.saturating_sub(Duration::from_millis(age_ms));
         let mut arrivals = self.book.arrivals();
-        let mut idle = pin!(runtime.sleep_until(until));
+        let mut idle = pin!(runtime.sleep(rest));
         while !self.book.has_work(parent) {
             match future::select(&mut idle, pin!(arrivals.changed())).await {
                 Either::Left(_) | Either::Right((Err(_), _)) => return,
                 Either::Right((Ok(()), _)) => {}
             }
+        }
+    }
+
+    /// C-9.
+    async fn within_skew<E: Runtime>(&self, runtime: &E, time_ms: u64) {
+        while let Some(ahead_ms) = time_ms.checked_sub(self.book.now_ms()) {
+            let wait = Duration::from_millis(ahead_ms).saturating_sub(MAX_CLOCK_SKEW);
+            if wait.is_zero() {
+                return;
+            }
+            // Short waits, because a clock of trace time may jump.
+            runtime.sleep(wait.min(SKEW_POLL)).await;
         }
     }
 }
@@ -74,22 +87,8 @@ where
         let Some(block) = ancestry.clone().next().await else {
             return false;
         };
-        within_skew(&context.0, block.inner().header().time_ms).await;
+        self.within_skew(&context.0, block.inner().header().time_ms)
+            .await;
         self.application.verify(context, ancestry).await
-    }
-}
-
-/// C-9: waits until `time_ms` is no more than [`MAX_CLOCK_SKEW`] ahead of the clock; for ever if
-/// the clock cannot express it.
-fn within_skew<E: Runtime>(runtime: &E, time_ms: u64) -> impl Future<Output = ()> + Send + use<E> {
-    let wait = moment(time_ms)
-        .and_then(|time: SystemTime| time.checked_sub(MAX_CLOCK_SKEW))
-        .map(|time| (time > runtime.current()).then(|| runtime.sleep_until(time)));
-    async move {
-        match wait {
-            Some(Some(sleep)) => sleep.await,
-            Some(None) => {}
-            None => future::pending().await,
-        }
     }
 }

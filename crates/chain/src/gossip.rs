@@ -12,7 +12,6 @@
 
 use crate::{
     book::Book,
-    clock::now_ms,
     engine::Runtime,
     limits::{MAX_GOSSIP_BYTES, MAX_GOSSIP_TRANSACTIONS},
 };
@@ -93,7 +92,7 @@ pub(crate) async fn receive<E: Runtime>(
             commonware_p2p::block!(blocker, peer, "peer sent malformed transactions");
             continue;
         };
-        let now_ms = now_ms(&runtime);
+        let now_ms = book.now_ms();
         transactions.retain(|transaction| transaction.transaction().expires_ms >= now_ms);
         book.retain_unknown(&mut transactions);
         if transactions.is_empty() {

@@ -44,8 +44,8 @@ pub(crate) type StateTarget = Target<mmr::Family, sha256::Digest>;
 pub(crate) fn config(prefix: &str, page_cache: CacheRef) -> FixedConfig<EightCap, Sequential> {
     FixedConfig {
         merkle_config: TreeConfig {
-            journal_partition: format!("{prefix}-state-tree"),
-            metadata_partition: format!("{prefix}-state-tree-metadata"),
+            journal_partition: format!("{prefix}-tree-nodes"),
+            metadata_partition: format!("{prefix}-tree-pins"),
             items_per_blob: STATE_SECTION,
             write_buffer: WRITE_BUFFER,
             replay_buffer: REPLAY_BUFFER,

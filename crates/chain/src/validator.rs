@@ -3,6 +3,7 @@
 use crate::{
     Chain,
     book::Book,
+    clock::{BlockClock, runtime_clock},
     datadir,
     engine::{self, Runtime},
     gossip,
@@ -68,12 +69,29 @@ pub struct Validator<E: Runtime> {
 }
 
 impl<E: Runtime> Validator<E> {
-    /// Starts a validator on `context`, connected by `links`. Returns once its storage is known to
-    /// belong to the chain; recovery and synchronisation go on behind the returned handle.
+    /// Starts a validator whose block time is the runtime's clock; see [`Validator::start_at`].
     pub async fn start<S, R, P, B>(
         context: E,
         config: Config,
         links: Links<S, R, P, B>,
+    ) -> Result<Self, StartError>
+    where
+        S: Sender<PublicKey = PublicKey>,
+        R: Receiver<PublicKey = PublicKey>,
+        P: Provider<PublicKey = PublicKey>,
+        B: Blocker<PublicKey = PublicKey>,
+    {
+        let clock = runtime_clock(context.child("clock"));
+        Self::start_at(context, config, links, clock).await
+    }
+
+    /// Starts a validator on `context`, connected by `links`, with block time from `clock`. Returns once its storage is known to
+    /// belong to the chain; recovery and synchronisation go on behind the returned handle.
+    pub async fn start_at<S, R, P, B>(
+        context: E,
+        config: Config,
+        links: Links<S, R, P, B>,
+        clock: BlockClock,
     ) -> Result<Self, StartError>
     where
         S: Sender<PublicKey = PublicKey>,
@@ -86,7 +104,7 @@ impl<E: Runtime> Validator<E> {
         let scheme = scheme(&genesis, &config.identity.public_key(), config.share)?;
         let storage = datadir::claim(context.child("storage"), &config.partition, chain_id).await?;
 
-        let book = Book::new(genesis.validators.len());
+        let book = Book::new(genesis.validators.len(), clock);
         let (ready, parts) = watch::channel(None);
         let (submit, submitted) = mpsc::channel(GOSSIP_QUEUE);
         let chain = Chain::new(

@@ -1,0 +1,296 @@
+//! How much four validators in one process carry: ordered, executed, on disk, over TCP on loopback.
+//!
+//! `cargo run --release -p cairn-chain --example load -- RECORDS SECONDS RATE`
+//!
+//! RECORDS is the number of records in one signed transaction (1 to 256), RATE the number of
+//! records submitted per second; 0 submits as fast as the pool takes them. Each record registers a
+//! vehicle, which costs every validator the decoding of one curve point besides the state update.
+
+use bytes::Bytes;
+use cairn_chain::{
+    Config, InsecureDealing, SubmitError, Validator,
+    network::{self, TcpConfig},
+};
+use cairn_ledger::{
+    Address, Genesis, PrivateKey, SignedTransaction, Uid,
+    contracts::keys::{self, Operation, VehicleRecord},
+};
+use commonware_cryptography::Signer as _;
+use commonware_runtime::{Clock as _, Runner as _, Spawner as _, Supervisor as _, tokio};
+use commonware_utils::{
+    channel::mpsc,
+    ordered::{Map, Set},
+};
+use futures::StreamExt as _;
+use rand::{SeedableRng as _, rngs::StdRng};
+use std::{
+    collections::HashMap,
+    error::Error,
+    fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::Path,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+const VALIDATORS: u64 = 4;
+
+/// Transactions that wait at most when RATE is 0: a few blocks' worth.
+const SATURATION_BACKLOG: usize = 128;
+
+/// Time between two submissions.
+const TICK: Duration = Duration::from_millis(5);
+
+/// The base point of ristretto255, a valid key that everybody can name.
+const KEY: [u8; 32] = [
+    0xe2, 0xf2, 0xae, 0x0a, 0x6a, 0xbc, 0x4e, 0x71, 0xa8, 0x84, 0xa9, 0x61, 0xc5, 0x00, 0x51, 0x5f,
+    0x58, 0xe3, 0x0b, 0x6a, 0xa5, 0x82, 0xdd, 0x8d, 0xb6, 0xa6, 0x59, 0x45, 0xe0, 0x8d, 0x2d, 0x76,
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<u64> = std::env::args()
+        .skip(1)
+        .map(|argument| argument.parse())
+        .collect::<Result<_, _>>()?;
+    let [records, seconds, rate] = arguments[..] else {
+        return Err("usage: load RECORDS SECONDS RATE".into());
+    };
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().to_owned();
+    let config = tokio::Config::new()
+        .with_worker_threads(2)
+        .with_storage_directory(&path);
+    tokio::Runner::new(config)
+        .start(|context| async move { run(context, &path, records, seconds, rate).await })
+}
+
+struct Load {
+    genesis: Genesis,
+    ta: PrivateKey,
+    lea: PrivateKey,
+    expires_ms: u64,
+}
+
+impl Load {
+    fn deploy(&self) -> SignedTransaction {
+        let period = u64::MAX / 2;
+        keys::deploy(1, self.expires_ms, &self.ta.public_key(), period)
+            .sign(&self.genesis.chain_id(), &[&self.ta, &self.lea])
+    }
+
+    fn registrations(&self, nonce: u64, records: u64) -> SignedTransaction {
+        let contract = Address::of_instance(&self.ta.public_key(), 1);
+        let operations: Vec<_> = (nonce * records..(nonce + 1) * records)
+            .map(|number| {
+                let record = VehicleRecord {
+                    key: KEY,
+                    valid_from_ms: 0,
+                    valid_until_ms: self.expires_ms,
+                    revoked_ms: None,
+                };
+                Operation::RegisterVehicle(Uid(number.to_be_bytes()), record)
+            })
+            .collect();
+        keys::call(nonce, self.expires_ms, contract, &operations)
+            .sign(&self.genesis.chain_id(), &[&self.ta, &self.lea])
+    }
+}
+
+async fn run(
+    context: tokio::Context,
+    directory: &Path,
+    records: u64,
+    seconds: u64,
+    rate: u64,
+) -> Result<(), Box<dyn Error>> {
+    let identities: Vec<_> = (0..VALIDATORS).map(PrivateKey::from_seed).collect();
+    let keys = Set::from_iter_dedup(identities.iter().map(|identity| identity.public_key()));
+    let dealing = InsecureDealing::deal(&keys, &mut StdRng::seed_from_u64(1));
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64;
+    let (ta, lea) = (PrivateKey::from_seed(100), PrivateKey::from_seed(101));
+    let load = Load {
+        genesis: Genesis {
+            name: Bytes::from_static(b"load"),
+            validators: keys,
+            sharing: dealing.sharing.clone(),
+            ta: ta.public_key(),
+            lea: lea.public_key(),
+            time_ms: now_ms,
+        },
+        ta,
+        lea,
+        expires_ms: now_ms + 3_600_000,
+    };
+
+    let listeners: Vec<_> = identities
+        .iter()
+        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+        .collect::<Result<_, _>>()?;
+    let addresses: Vec<SocketAddr> = listeners
+        .iter()
+        .map(TcpListener::local_addr)
+        .collect::<Result<_, _>>()?;
+    drop(listeners);
+    let peers = identities.iter().map(|identity| identity.public_key());
+    let peers: Vec<_> = peers.zip(addresses.iter().copied()).collect();
+    let mut validators = Vec::new();
+    for (index, identity) in identities.into_iter().enumerate() {
+        let context = context.child("validator").with_attribute("index", index);
+        let tcp = TcpConfig {
+            identity: identity.clone(),
+            chain: load.genesis.chain_id(),
+            listen: addresses[index],
+            validators: Map::try_from(peers.clone()).map_err(|_| "two validators with one key")?,
+        };
+        let (links, _network) = network::connect(context.child("tcp"), tcp)?;
+        let share = dealing.shares.get_value(&identity.public_key());
+        let config = Config {
+            genesis: load.genesis.clone(),
+            share: share.ok_or("no share")?.clone(),
+            identity,
+            partition: format!("validator-{index}"),
+        };
+        validators.push(Validator::start(context, config, links).await?);
+    }
+    let chain = validators[0].chain().clone();
+    chain.submit(vec![load.deploy()])?;
+    let mut blocks = chain.finalized();
+    while blocks.next().await.ok_or("stopped")?.receipts.is_empty() {}
+
+    // Signing is the client's work; it happens ahead, on its own thread.
+    let (signed, mut ready) = mpsc::channel(256);
+    context
+        .child("signer")
+        .dedicated()
+        .spawn(move |_| async move {
+            for nonce in 2.. {
+                if signed
+                    .send(load.registrations(nonce, records))
+                    .await
+                    .is_err()
+                {
+                    return;
+                }
+            }
+        });
+    let sent: Arc<Mutex<HashMap<_, Instant>>> = Arc::default();
+    let measured = sent.clone();
+    let watcher = chain.clone();
+    let measure = context.child("measure").spawn(move |_| async move {
+        let mut blocks = watcher.finalized();
+        let (mut latencies, mut finality, mut full) = (Vec::new(), Vec::new(), 0u64);
+        while let Some(block) = blocks.next().await {
+            let now = Instant::now();
+            let mut sent = measured.lock().expect("no panic");
+            for receipt in block.receipts.iter() {
+                if let Some(at) = sent.remove(&receipt.transaction) {
+                    latencies.push(now.duration_since(at).as_secs_f64() * 1e3);
+                }
+            }
+            if !block.receipts.is_empty() {
+                full += 1;
+                finality.push(block.latency_ms as f64);
+            }
+            if sent.contains_key(&cairn_ledger::TxId([0; 32])) && block.receipts.is_empty() {
+                break;
+            }
+        }
+        (latencies, finality, full)
+    });
+
+    let before = chain.status().counters;
+    let disk_before = bytes_in(directory)?;
+    let start = Instant::now();
+    let (mut submitted, mut busy) = (0u64, 0u64);
+    while start.elapsed() < Duration::from_secs(seconds) {
+        let due = (start.elapsed().as_secs_f64() * rate as f64 / records as f64) as u64;
+        while if rate == 0 {
+            chain.status().waiting < SATURATION_BACKLOG
+        } else {
+            submitted < due
+        } {
+            let transaction = ready.recv().await.ok_or("signer stopped")?;
+            sent.lock()
+                .expect("no panic")
+                .insert(transaction.id(), Instant::now());
+            match chain.submit(vec![transaction]) {
+                Ok(()) => submitted += 1,
+                Err(SubmitError::Busy { .. }) => {
+                    busy += 1;
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        context.sleep(TICK).await;
+    }
+    let wall = start.elapsed().as_secs_f64();
+    let counters = chain.status().counters;
+    let disk = bytes_in(directory)?;
+    sent.lock()
+        .expect("no panic")
+        .insert(cairn_ledger::TxId([0; 32]), Instant::now());
+    let (mut latencies, mut finality, full) = measure.await?;
+    let transactions = counters.transactions - before.transactions;
+    let refused = counters.refused - before.refused;
+    let done = ((transactions - refused) * records) as f64;
+    println!(
+        "records/s     {:.0} ({records} in a transaction)",
+        done / wall
+    );
+    println!("transactions  {transactions} ({refused} refused, {busy} busy) in {wall:.1} s");
+    println!(
+        "blocks        {} ({full} with transactions)",
+        counters.blocks - before.blocks
+    );
+    println!(
+        "finality      p50 {:.0} ms, p99 {:.0} ms (block time to applied)",
+        quantile(&mut finality, 0.5),
+        quantile(&mut finality, 0.99)
+    );
+    println!(
+        "submit-final  p50 {:.1} ms, p99 {:.1} ms",
+        quantile(&mut latencies, 0.5),
+        quantile(&mut latencies, 0.99)
+    );
+    println!(
+        "disk          {:.1} MiB for {VALIDATORS} validators, {:.0} bytes per record and validator",
+        disk as f64 / 1048576.0,
+        (disk - disk_before) as f64 / done / VALIDATORS as f64
+    );
+    for line in fs::read_to_string("/proc/self/status")
+        .unwrap_or_default()
+        .lines()
+    {
+        if line.starts_with("VmHWM") || line.starts_with("VmRSS") {
+            println!("{line}");
+        }
+    }
+    for validator in validators {
+        validator.stop().await;
+    }
+    Ok(())
+}
+
+fn quantile(values: &mut [f64], q: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let index = ((values.len() as f64 - 1.0) * q).round().max(0.0) as usize;
+    values.get(index).copied().unwrap_or(f64::NAN)
+}
+
+fn bytes_in(directory: &Path) -> Result<u64, std::io::Error> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        // Files vanish while they are counted: pruning goes on.
+        let Ok(metadata) = entry.metadata() else {
+            continue;
+        };
+        bytes += if metadata.is_dir() {
+            bytes_in(&entry.path())?
+        } else {
+            metadata.len()
+        };
+    }
+    Ok(bytes)
+}
