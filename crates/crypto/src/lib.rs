@@ -5,13 +5,22 @@
 //! | [`transcript`] | canonical, domain-separated hashing and key derivation | everything below |
 //! | [`schnorr`] | signatures and proofs over Ristretto255, single and in batches | vehicles' keys, login |
 //! | [`noise`] | `Noise_NK_25519_ChaChaPoly_SHA256` | login |
+//! | [`suite`] | group, hash and AEAD of `Ristretto255` and `Sm2` | the three below |
+//! | [`issuer`] | threshold issuers: key generation and signing, t of n | issuers |
+//! | [`credential`] | requests, implicit certificates, anonymous proofs | vehicles, organisations, login |
+//! | [`linkage`] | linkage values, revocation by published seeds | authorities, RSUs |
 //! | [`seal`] | sealed fields and keyed look-ups | registrar's register |
 //!
 //! The crate does no I/O, reads no clock and has no global state: randomness comes in as
 //! [`rand_core::CryptoRng`]. Secrets are erased on drop, have no `Debug` and are compared in
-//! constant time. These modules are the suite `Ristretto255` of PROTOCOLS.md section 0.
+//! constant time. Modules that are not written over [`suite`] belong to the suite `Ristretto255` of
+//! PROTOCOLS.md section 0.
 
+pub mod credential;
+pub mod issuer;
+pub mod linkage;
 pub mod noise;
 pub mod schnorr;
 pub mod seal;
+pub mod suite;
 pub mod transcript;
