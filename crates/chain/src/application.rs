@@ -123,7 +123,7 @@ impl<E: Runtime> stateful::Application<E> for Application {
 
     async fn propose(
         &mut self,
-        (runtime, context): (E, Context),
+        (_, context): (E, Context),
         ancestry: impl Ancestry<Block>,
         batch: Unmerkleized<E>,
         _: Input<(), ()>,
@@ -193,7 +193,7 @@ impl<E: Runtime> stateful::Application<E> for Application {
 
     async fn finalized(
         &mut self,
-        (runtime, _): (E, Context),
+        _: (E, Context),
         block: &Block,
         (): (),
         _: Reader<crate::state::Database<E>>,
