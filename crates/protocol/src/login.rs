@@ -22,7 +22,7 @@ use commonware_codec::Encode as _;
 use rand_core::CryptoRng;
 use thiserror::Error;
 
-use crate::wire::{Beacon, Message};
+use crate::wire::Beacon;
 
 const REGISTERED: Domain = Domain::new("cairn/1/login/registered");
 const BEACON: Domain = Domain::new("cairn/1/login/beacon-digest");
@@ -195,7 +195,5 @@ pub fn prologue(beacon: &Beacon) -> Vec<u8> {
 /// The digest of a beacon, signature included.
 #[must_use]
 pub fn beacon_digest(beacon: &Beacon) -> Digest {
-    Transcript::new(BEACON)
-        .bytes(&Message::Beacon(beacon.clone()).encode())
-        .finish()
+    Transcript::new(BEACON).bytes(&prologue(beacon)).finish()
 }

@@ -25,7 +25,8 @@
 //! A [`Opened`] can only come from rules 1–6, an [`Accepted`] only from an `Opened` and rules 7–11. Who
 //! fails 1–6 gets no answer; who fails a later rule gets an authenticated [`Code`].
 
-use std::collections::{HashMap, VecDeque};
+mod memory;
+mod sessions;
 
 use cairn_crypto::noise;
 use cairn_ledger::{
@@ -34,6 +35,9 @@ use cairn_ledger::{
 };
 use rand_core::CryptoRng;
 use thiserror::Error;
+
+use memory::Memory;
+use sessions::Sessions;
 
 use crate::{
     THR_MS,
@@ -54,7 +58,7 @@ pub const REPLAY_WINDOW_MS: u64 = 2 * THR_MS;
 /// would let replays in.
 pub const MAX_REMEMBERED: usize = 40_000;
 
-/// The most sessions at a time. An RSU's reach holds some thousand vehicles at most.
+/// The most sessions at a time, one per vehicle. An RSU's reach holds some thousand at most.
 pub const MAX_SESSIONS: usize = 16_384;
 
 /// What an RSU is.
@@ -215,12 +219,6 @@ pub struct Rejected {
     pub why: Why,
 }
 
-/// A `Hello` and what it was answered with; `None` while it is being worked on.
-struct Remembered {
-    hello: Hello,
-    reply: Option<Vec<u8>>,
-}
-
 /// The state of an RSU.
 pub struct Roadside {
     chain: ChainId,
@@ -228,9 +226,8 @@ pub struct Roadside {
     beacons: Beacons,
     jar: Jar,
     under_load: bool,
-    remembered: HashMap<[u8; noise::KEY_BYTES], Remembered>,
-    order: VecDeque<(u64, [u8; noise::KEY_BYTES])>,
-    sessions: HashMap<Asc, (Uid, RoadsideSession)>,
+    memory: Memory,
+    sessions: Sessions,
 }
 
 impl Roadside {
@@ -243,9 +240,8 @@ impl Roadside {
             beacons: Beacons::new(site.chain, site.rid, site.signer, rng),
             jar: Jar::new(rng),
             under_load: false,
-            remembered: HashMap::new(),
-            order: VecDeque::new(),
-            sessions: HashMap::new(),
+            memory: Memory::default(),
+            sessions: Sessions::default(),
         }
     }
 
@@ -268,48 +264,37 @@ impl Roadside {
     /// When [`Roadside::tick`] next has something to erase.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<u64> {
-        let remembered = self
-            .order
-            .front()
-            .map(|(since_ms, _)| since_ms + REPLAY_WINDOW_MS + 1);
-        let sessions = self
-            .sessions
-            .values()
-            .map(|(_, session)| session.until_ms())
-            .min();
-        [self.beacons.next_wakeup(), remembered, sessions]
-            .into_iter()
-            .flatten()
-            .min()
+        let parts = [
+            self.beacons.next_wakeup(),
+            self.memory.next_wakeup(),
+            self.sessions.next_wakeup(),
+        ];
+        parts.into_iter().flatten().min()
     }
 
     /// Erases what is over: beacon keys, remembered logins, sessions.
     pub fn tick(&mut self, now_ms: u64) {
         self.beacons.forget(now_ms);
-        self.forget_logins(now_ms);
-        self.sessions
-            .retain(|_, (_, session)| now_ms < session.until_ms());
+        self.memory.forget(now_ms);
+        self.sessions.expire(now_ms);
     }
 
-    /// Number of living sessions.
+    /// Number of sessions.
     #[must_use]
     pub fn session_count(&self) -> usize {
         self.sessions.len()
     }
 
-    /// The session `asc` and whose it is.
+    /// The living session `asc` and whose it is.
     #[must_use]
-    pub fn session(&self, asc: Asc) -> Option<(Uid, &RoadsideSession)> {
-        self.sessions
-            .get(&asc)
-            .map(|(uid, session)| (*uid, session))
+    pub fn session(&self, asc: Asc, now_ms: u64) -> Option<(Uid, &RoadsideSession)> {
+        self.sessions.get(asc, now_ms)
     }
 
-    /// Ends all sessions of a vehicle, as soon as its revocation is final. Returns how many.
-    pub fn drop_sessions_of(&mut self, uid: &Uid) -> usize {
-        let before = self.sessions.len();
-        self.sessions.retain(|_, (owner, _)| owner != uid);
-        before - self.sessions.len()
+    /// Ends the session of a vehicle, as soon as its revocation is final. Returns whether there
+    /// was one.
+    pub fn drop_session_of(&mut self, uid: &Uid) -> bool {
+        self.sessions.remove_of(uid)
     }
 
     /// Takes a datagram. `source` is the sender's address in any fixed encoding.
@@ -344,27 +329,19 @@ impl Roadside {
         cookie: Option<Cookie>,
         now_ms: u64,
     ) -> Result<Received, Refusal> {
-        self.forget_logins(now_ms);
-        let ephemeral = hello.ephemeral();
-        if let Some(seen) = self.remembered.get(&ephemeral) {
-            if seen.hello != hello {
-                return Err(Refusal::EphemeralReused);
-            }
-            return seen
-                .reply
-                .clone()
-                .map(Received::Reply)
-                .ok_or(Refusal::InProgress);
+        self.memory.forget(now_ms);
+        if let Some(reply) = self.memory.look_up(&hello)? {
+            return Ok(Received::Reply(reply));
         }
         let answerable = self.beacons.answerable(hello.beacon, now_ms);
         let (beacon, secret) = answerable.ok_or(Refusal::Beacon(hello.beacon))?;
         let checked = |cookie| self.jar.check(&cookie, source, &hello, now_ms);
         if self.under_load && !cookie.is_some_and(checked) {
             let cookie = self.jar.bake(source, &hello, now_ms);
-            let reply = Message::CookieReply(Addressee::of(&ephemeral), cookie);
+            let reply = Message::CookieReply(Addressee::of(&hello.ephemeral()), cookie);
             return Ok(Received::Reply(reply.encode()));
         }
-        if self.remembered.len() >= MAX_REMEMBERED {
+        if self.memory.is_full() {
             return Err(Refusal::Full);
         }
         let opened = noise::Responder::hello(secret, &prologue(beacon), &hello.handshake)?;
@@ -376,9 +353,7 @@ impl Roadside {
             needs: vehicle_key(&self.keys, &credential.uid),
             credential,
         };
-        self.remembered
-            .insert(ephemeral, Remembered { hello, reply: None });
-        self.order.push_back((now_ms, ephemeral));
+        self.memory.begin(hello, now_ms);
         Ok(Received::Login(Box::new(opened)))
     }
 
@@ -411,9 +386,7 @@ impl Roadside {
             Ok(accepted) => &accepted.reply,
             Err(rejected) => &rejected.reply,
         };
-        if let Some(remembered) = self.remembered.get_mut(&ephemeral) {
-            remembered.reply = Some(reply.clone());
-        }
+        self.memory.answered(&ephemeral, reply);
         result
     }
 
@@ -451,7 +424,7 @@ impl Roadside {
         if !record.is_valid_at(now_ms) {
             return Err(Why::NotValid(*uid));
         }
-        if self.sessions.len() >= MAX_SESSIONS {
+        if !self.sessions.has_room_for(uid) {
             return Err(Why::Full);
         }
         let left_ms = record.valid_until_ms - now_ms;
@@ -487,8 +460,7 @@ impl Roadside {
             agreement: session.agreement(),
             next_token: credential.next_token.to_bytes(),
         };
-        self.sessions
-            .insert(session.asc(), (credential.uid, session));
+        self.sessions.insert(credential.uid, session);
         accepted
     }
 
@@ -498,24 +470,14 @@ impl Roadside {
         now_ms: u64,
         rng: &mut impl CryptoRng,
     ) -> Result<Received, Refusal> {
-        let found = self.sessions.get_mut(&request.asc);
+        let found = self.sessions.get_mut(request.asc);
         let (uid, session) = found.ok_or(Refusal::NoSession(request.asc))?;
         let answered = session.answer(request, now_ms, rng)?;
         Ok(Received::Rekeyed {
             reply: Message::RekeyAnswer(answered.answer).encode(),
-            uid: *uid,
+            uid,
             asc: request.asc,
             agreement: answered.agreement,
         })
-    }
-
-    fn forget_logins(&mut self, now_ms: u64) {
-        while let Some((since_ms, ephemeral)) = self.order.front() {
-            if now_ms.saturating_sub(*since_ms) <= REPLAY_WINDOW_MS {
-                break;
-            }
-            self.remembered.remove(ephemeral);
-            self.order.pop_front();
-        }
     }
 }

@@ -7,7 +7,7 @@
 //! Rules for a proof ([`Trust::proof`]):
 //! * `V-PROOF-1` it speaks of an RSU that the vehicle hears (others are not worth checking);
 //! * `V-PROOF-2` its block is at most 60 s old and not from the future;
-//! * `V-PROOF-3` its block is not older than what the vehicle already knows of that RSU;
+//! * `V-PROOF-3` its block is newer than what the vehicle already knows of one of them;
 //! * `V-PROOF-4` certificate and entries verify ([`cairn_ledger::light`]);
 //! * `V-PROOF-5` the record decodes.
 //!
@@ -46,6 +46,10 @@ pub const MAX_RSUS: usize = 64;
 /// Time between requests for the proof of one RSU, in milliseconds.
 pub const PROOF_RETRY_MS: u64 = 1_000;
 
+/// The most requests for proofs within [`PROOF_RETRY_MS`], whatever is heard: otherwise invented
+/// beacons of 113 bytes would each draw a request of 2,048 bytes.
+pub const MAX_REQUESTS: usize = 4;
+
 /// What a vehicle is given when it is enrolled on a road chain.
 #[derive(Clone)]
 pub struct Road {
@@ -70,13 +74,8 @@ pub enum ProofError {
     #[error("expected a block of the last {MAX_CERTIFICATE_AGE_MS} ms, got block time {0}")]
     Age(u64),
     /// `V-PROOF-3`.
-    #[error("expected a block of height {known} or above, got {got}")]
-    OlderThanKnown {
-        /// Height already seen for this RSU.
-        known: u64,
-        /// Height of the proof.
-        got: u64,
-    },
+    #[error("a proof of height {0} or above is already known")]
+    NotNewer(u64),
     /// `V-PROOF-4`.
     #[error(transparent)]
     Light(#[from] LightError),
@@ -125,7 +124,6 @@ pub enum BeaconError {
 struct Rsu {
     key: StateKey,
     known: Option<Known>,
-    asked_ms: Option<u64>,
     heard: Option<Beacon>,
     /// The last beacon that came before the proof; taken up when the proof arrives.
     waiting: Option<Beacon>,
@@ -144,6 +142,7 @@ pub struct Trust {
     road: Road,
     client: light::Client,
     rsus: HashMap<Rid, Rsu>,
+    asked: Vec<(Rid, u64)>,
 }
 
 impl Trust {
@@ -155,6 +154,7 @@ impl Trust {
             road,
             client,
             rsus: HashMap::new(),
+            asked: Vec::new(),
         }
     }
 
@@ -261,7 +261,7 @@ impl Trust {
             if rsu
                 .known
                 .as_ref()
-                .is_some_and(|known| known.height > verified.height)
+                .is_some_and(|known| known.height >= verified.height)
             {
                 continue;
             }
@@ -272,29 +272,30 @@ impl Trust {
                 time_ms: verified.time_ms,
                 record,
             });
-            rsu.asked_ms = None;
             news.push((*rid, rsu.waiting.take()));
         }
         news.sort_by_key(|(rid, _)| *rid);
         Ok(news)
     }
 
-    /// Whether to ask for the proof of `rid` now; if so, the next time is [`PROOF_RETRY_MS`] away.
+    /// Whether to ask for the proof of `rid` now; asking counts against [`PROOF_RETRY_MS`] and
+    /// [`MAX_REQUESTS`].
     pub fn should_ask(&mut self, rid: Rid, now_ms: u64) -> bool {
-        let rsu = self.rsu(rid, now_ms);
-        let ask = rsu
-            .asked_ms
-            .is_none_or(|asked_ms| now_ms.abs_diff(asked_ms) >= PROOF_RETRY_MS);
-        if ask {
-            rsu.asked_ms = Some(now_ms);
+        self.asked
+            .retain(|(_, asked_ms)| now_ms.abs_diff(*asked_ms) < PROOF_RETRY_MS);
+        if self.asked.len() >= MAX_REQUESTS || self.asked.iter().any(|(asked, _)| *asked == rid) {
+            return false;
         }
-        ask
+        self.asked.push((rid, now_ms));
+        true
     }
 
-    /// The last accepted beacon of `rid` that may still be answered.
+    /// The last accepted beacon of `rid` that may be answered now.
     #[must_use]
     pub fn answerable(&self, rid: Rid, now_ms: u64) -> Option<&Beacon> {
-        let heard = self.rsus.get(&rid)?.heard.as_ref()?;
+        let rsu = self.rsus.get(&rid)?;
+        rsu.usable(now_ms)?;
+        let heard = rsu.heard.as_ref()?;
         (now_ms.abs_diff(heard.time_ms) <= THR_MS).then_some(heard)
     }
 
@@ -305,12 +306,7 @@ impl Trust {
             .rsus
             .iter()
             .filter(|(rid, _)| self.answerable(**rid, now_ms).is_some())
-            .filter_map(|(rid, rsu)| {
-                let record = rsu.known.as_ref()?.record.as_ref()?;
-                record
-                    .is_valid_at(now_ms)
-                    .then_some((*rid, record.position))
-            })
+            .filter_map(|(rid, rsu)| Some((*rid, rsu.usable(now_ms)?.position)))
             .collect();
         found.sort_by(|(rid, a), (other, b)| {
             a.distance_m(here)
@@ -338,13 +334,11 @@ impl Trust {
         if !is_recent(time_ms, now_ms) {
             return Err(ProofError::Age(time_ms));
         }
-        let known = concerned
-            .iter()
-            .map(|rsu| rsu.known.as_ref().map_or(0, |known| known.height));
-        match known.min() {
-            Some(known) if known > height => Err(ProofError::OlderThanKnown { known, got: height }),
-            _ => Ok(()),
+        let news = |rsu: &&Rsu| rsu.known.as_ref().is_none_or(|known| known.height < height);
+        if !concerned.iter().any(news) {
+            return Err(ProofError::NotNewer(height));
         }
+        Ok(())
     }
 
     /// The entry of `rid`. When there is no room the one not heard of for longest goes, those
@@ -363,13 +357,26 @@ impl Trust {
         let rsu = self.rsus.entry(rid).or_insert_with(|| Rsu {
             key: rsu_key(&self.road.keys, rid),
             known: None,
-            asked_ms: None,
             heard: None,
             waiting: None,
             touched_ms: now_ms,
         });
         rsu.touched_ms = now_ms;
         rsu
+    }
+}
+
+impl Rsu {
+    /// The record, if it is recently known and valid.
+    fn usable(&self, now_ms: u64) -> Option<&RsuRecord> {
+        let known = self
+            .known
+            .as_ref()
+            .filter(|known| known.is_recent(now_ms))?;
+        known
+            .record
+            .as_ref()
+            .filter(|record| record.is_valid_at(now_ms))
     }
 }
 

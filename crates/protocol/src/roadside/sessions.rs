@@ -1,0 +1,76 @@
+//! The sessions of an RSU: one per vehicle, each until its validity ends.
+
+use std::collections::{BTreeSet, HashMap};
+
+use cairn_ledger::Uid;
+
+use super::MAX_SESSIONS;
+use crate::{login::Asc, session::RoadsideSession};
+
+/// Sessions by name, by owner and by end.
+#[derive(Default)]
+pub(super) struct Sessions {
+    by_asc: HashMap<Asc, (Uid, RoadsideSession)>,
+    by_uid: HashMap<Uid, Asc>,
+    ends: BTreeSet<(u64, Asc)>,
+}
+
+impl Sessions {
+    pub(super) fn len(&self) -> usize {
+        self.by_asc.len()
+    }
+
+    /// Whether `uid` can have a session: there is room, or it takes the place of its old one.
+    pub(super) fn has_room_for(&self, uid: &Uid) -> bool {
+        self.by_asc.len() < MAX_SESSIONS || self.by_uid.contains_key(uid)
+    }
+
+    /// Begins a session and ends the vehicle's old one: otherwise one vehicle that logs in again
+    /// and again would fill the memory.
+    pub(super) fn insert(&mut self, uid: Uid, session: RoadsideSession) {
+        self.remove_of(&uid);
+        let asc = session.asc();
+        self.ends.insert((session.until_ms(), asc));
+        self.by_uid.insert(uid, asc);
+        self.by_asc.insert(asc, (uid, session));
+    }
+
+    pub(super) fn get(&self, asc: Asc, now_ms: u64) -> Option<(Uid, &RoadsideSession)> {
+        let (uid, session) = self.by_asc.get(&asc)?;
+        (now_ms < session.until_ms()).then_some((*uid, session))
+    }
+
+    pub(super) fn get_mut(&mut self, asc: Asc) -> Option<(Uid, &mut RoadsideSession)> {
+        self.by_asc
+            .get_mut(&asc)
+            .map(|(uid, session)| (*uid, session))
+    }
+
+    /// Ends the vehicle's session. Returns whether there was one.
+    pub(super) fn remove_of(&mut self, uid: &Uid) -> bool {
+        let Some(asc) = self.by_uid.remove(uid) else {
+            return false;
+        };
+        if let Some((_, session)) = self.by_asc.remove(&asc) {
+            self.ends.remove(&(session.until_ms(), asc));
+        }
+        true
+    }
+
+    /// Ends and erases sessions whose validity is over.
+    pub(super) fn expire(&mut self, now_ms: u64) {
+        while let Some(&(until_ms, asc)) = self.ends.first() {
+            if now_ms < until_ms {
+                break;
+            }
+            self.ends.pop_first();
+            if let Some((uid, _)) = self.by_asc.remove(&asc) {
+                self.by_uid.remove(&uid);
+            }
+        }
+    }
+
+    pub(super) fn next_wakeup(&self) -> Option<u64> {
+        self.ends.first().map(|(until_ms, _)| *until_ms)
+    }
+}
