@@ -5,6 +5,7 @@
 //! | [`transcript`] | canonical, domain-separated hashing and key derivation | everything below |
 //! | [`schnorr`] | signatures and proofs over Ristretto255, single and in batches | vehicles' keys, login |
 //! | [`noise`] | `Noise_NK_25519_ChaChaPoly_SHA256` | login |
+//! | [`possession`] | provable data possession on BLS12-381 | vault, auditors, groups |
 //! | [`suite`] | group, hash and AEAD of `Ristretto255` and `Sm2` | the three below |
 //! | [`issuer`] | threshold issuers: key generation and signing, t of n | issuers |
 //! | [`credential`] | requests, implicit certificates, anonymous proofs | vehicles, organisations, login |
@@ -20,6 +21,7 @@ pub mod credential;
 pub mod issuer;
 pub mod linkage;
 pub mod noise;
+pub mod possession;
 pub mod schnorr;
 pub mod seal;
 pub mod suite;
