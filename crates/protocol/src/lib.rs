@@ -17,6 +17,7 @@
 //! in, bytes and effects go out. Every rule that refuses something has an id; `docs/validation.md`
 //! lists them with their tests.
 
+pub mod authority;
 pub mod beacon;
 pub mod cookie;
 pub mod login;
