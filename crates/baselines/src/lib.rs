@@ -1,7 +1,7 @@
 //! The schemes of five published papers, as far as their texts determine them, for measurement
 //! and for showing their attacks.
 //!
-//! **Not for use.** Every scheme here has the weaknesses that its module lists. The code is not
+//! **Not for use.** Every scheme here falls to the attacks that its module lists. The code is not
 //! constant time, does not erase secrets, and trusts its caller to keep roles apart.
 //!
 //! | module | scheme | group and library |

@@ -258,7 +258,8 @@ pub struct Proof {
     pub b: G2,
 }
 
-/// ProofGen.
+/// ProofGen. One multiplication in G1 for the mask of every challenged block, as reconstructed;
+/// a store that keeps the mask of each uploader during one proof would save most of them.
 ///
 /// # Errors
 ///

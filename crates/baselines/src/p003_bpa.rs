@@ -35,7 +35,7 @@
 //!
 //! Attacks: [`attack_b1`] to [`attack_b7`], [`attack_b9`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use curve25519_dalek::{
     RistrettoPoint, Scalar,
@@ -147,13 +147,13 @@ pub struct Record {
 pub struct Ledger {
     /// Records by token.
     pub tokens: HashMap<[u8; 32], Record>,
-    revoked: Vec<[u8; 32]>,
+    revoked: HashSet<[u8; 32]>,
 }
 
 impl Ledger {
     /// Revocation: every record of R becomes illegal, and R is refused from now on.
     pub fn revoke(&mut self, r: [u8; 32]) {
-        self.revoked.push(r);
+        self.revoked.insert(r);
         for record in self.tokens.values_mut().filter(|record| record.r == r) {
             record.legal = false;
         }

@@ -106,8 +106,7 @@ pub fn attack_c4(rng: &mut dyn CryptoRng) -> Outcome {
     Outcome {
         succeeded: session.is_ok_and(|(session, _)| session.uid() == vehicle.uid),
         control: unknown.err() == Some(Refusal::Key),
-        achieved: "the RSU stores and logs a session in the name of a vehicle that sent nothing"
-            .into(),
+        achieved: "the RSU opens a session in the name of a vehicle that sent nothing".into(),
     }
 }
 

@@ -39,11 +39,7 @@ impl Tree {
         while let Some(last) = levels.last().filter(|last| last.len() > 1) {
             let next = last
                 .chunks(2)
-                .map(|pair| match pair {
-                    [left, right] => node(left, right),
-                    [single] => *single,
-                    _ => unreachable!("chunks of two"),
-                })
+                .map(|pair| pair.get(1).map_or(pair[0], |right| node(&pair[0], right)))
                 .collect();
             levels.push(next);
         }

@@ -96,6 +96,10 @@ impl Ta {
 
 impl Applicant {
     /// R1.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Point`] when [`embed`] finds no point for the VID.
     pub fn apply(
         params: &Params,
         vid: Vid,
