@@ -111,6 +111,9 @@ impl<S: Suite> Deal<S> {
     }
 }
 
+/// Deals by issuer: by receiver as they are made, by sender as they come in.
+pub type Deals<S> = BTreeMap<IssuerIndex, Deal<S>>;
+
 /// After the own opening, before those of the others. Erased on drop; has no `Debug`.
 pub struct Dealing<S: Suite> {
     ceremony: Ceremony,
@@ -166,7 +169,7 @@ impl<S: Suite> Dealing<S> {
     pub fn deal(
         self,
         openings: BTreeMap<IssuerIndex, Opening<S>>,
-    ) -> Result<(Collecting<S>, BTreeMap<IssuerIndex, Deal<S>>), Error> {
+    ) -> Result<(Collecting<S>, Deals<S>), Error> {
         let ceremony = self.ceremony;
         if !ceremony.others().eq(openings.keys().copied()) {
             return Err(Error::Senders);
@@ -207,7 +210,7 @@ impl<S: Suite> Collecting<S> {
     /// # Errors
     ///
     /// [`Error::Senders`], [`Error::Ceremony`], [`Error::Deal`], [`Error::Degenerate`].
-    pub fn finish(self, deals: &BTreeMap<IssuerIndex, Deal<S>>) -> Result<KeyShare<S>, Error> {
+    pub fn finish(self, deals: &Deals<S>) -> Result<KeyShare<S>, Error> {
         let ceremony = self.ceremony;
         if !ceremony.others().eq(deals.keys().copied()) {
             return Err(Error::Senders);
