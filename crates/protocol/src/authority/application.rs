@@ -92,16 +92,16 @@ pub struct Application {
 }
 
 impl Application {
-    /// Applies for `key`.
+    /// Applies for `key`. `request` is drawn once by the vehicle and kept, so that the application
+    /// can be repeated after a crash.
     #[must_use]
     pub fn new(
         chain: &ChainId,
+        request: [u8; 16],
         identification: Identification,
         key: &SecretKey,
         rng: &mut impl CryptoRng,
     ) -> Self {
-        let mut request = [0; 16];
-        rng.fill_bytes(&mut request);
         let mut application = Self {
             request,
             identification,

@@ -74,3 +74,55 @@ impl Sessions {
         self.ends.first().map(|(until_ms, _)| *until_ms)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cairn_crypto::noise::{Established, Initiator, Responder, Secret};
+    use rand::{SeedableRng as _, rngs::StdRng};
+
+    use super::*;
+
+    fn handshake(rng: &mut StdRng) -> Established {
+        let ours = Secret::random(rng);
+        let (hello, _) = Initiator::new(ours.public(), b"", rng).hello(b"").unwrap();
+        let (_, responder) = Responder::hello(&ours, b"", &hello).unwrap();
+        responder.accept(b"", rng).unwrap().1
+    }
+
+    fn uid(number: usize) -> Uid {
+        Uid((number as u64).to_be_bytes())
+    }
+
+    #[test]
+    fn a_full_rsu_takes_a_known_vehicle_again_and_no_other() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let mut sessions = Sessions::default();
+        for number in 0..MAX_SESSIONS {
+            assert!(sessions.has_room_for(&uid(number)));
+            let until_ms = 1_000 + number as u64;
+            sessions.insert(
+                uid(number),
+                RoadsideSession::new(&handshake(&mut rng), until_ms),
+            );
+        }
+        assert!(!sessions.has_room_for(&uid(MAX_SESSIONS)));
+        assert!(sessions.has_room_for(&uid(0)));
+        sessions.insert(
+            uid(0),
+            RoadsideSession::new(&handshake(&mut rng), 9_000_000),
+        );
+        assert_eq!(sessions.len(), MAX_SESSIONS);
+
+        // The session that was replaced does not end the one in its place.
+        sessions.expire(1_001);
+        assert_eq!(sessions.len(), MAX_SESSIONS - 1);
+        assert!(sessions.has_room_for(&uid(MAX_SESSIONS)));
+        sessions.expire(8_999_999);
+        assert_eq!(
+            (sessions.len(), sessions.next_wakeup()),
+            (1, Some(9_000_000))
+        );
+        assert!(sessions.remove_of(&uid(0)));
+        assert_eq!((sessions.len(), sessions.next_wakeup()), (0, None));
+    }
+}

@@ -1,0 +1,128 @@
+//! Encodings, frozen: a change of any byte below is a change of the protocol.
+
+mod common;
+
+use cairn_ledger::Rid;
+use cairn_protocol::wire::{MAX_PROOF_BYTES, Message, WireError};
+use common::{Pair, RID, decoded, sent};
+use proptest::prelude::*;
+
+/// Every message of a login under load and a rekey, for the seed 1.
+fn conversation() -> Vec<(&'static str, Vec<u8>)> {
+    let mut pair = Pair::new();
+    let beacon = pair.meet();
+    pair.rsu.set_under_load(true);
+    let hello = pair.hello();
+    let cookie_reply = pair.answer(&hello).unwrap().reply().unwrap();
+    let hello_with_cookie = sent(&pair.hear(&cookie_reply).unwrap());
+    let accept = pair.answer(&hello_with_cookie).unwrap().accepted().reply;
+    pair.hear(&accept).unwrap();
+    let rekey_request = sent(&pair.vehicle.rekey(pair.now, &mut pair.rng).unwrap());
+    let rekey_answer = pair.answer(&rekey_request).unwrap().reply().unwrap();
+    pair.rsu.set_under_load(false);
+    pair.records.clear();
+    let refused_hello = pair.hello();
+    let refused = pair.answer(&refused_hello).unwrap().rejected().reply;
+    vec![
+        ("beacon", beacon),
+        ("hello", hello),
+        ("cookie_reply", cookie_reply),
+        ("hello_with_cookie", hello_with_cookie),
+        ("accept", accept),
+        ("rekey_request", rekey_request),
+        ("rekey_answer", rekey_answer),
+        ("refused", refused),
+    ]
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn encodings_are_as_recorded() {
+    let now: String = conversation()
+        .iter()
+        .map(|(name, bytes)| format!("{name} {}\n", hex(bytes)))
+        .collect();
+    assert_eq!(
+        now,
+        include_str!("fixtures/conversation.txt"),
+        "the protocol has changed"
+    );
+}
+
+#[test]
+fn every_message_has_the_documented_size() {
+    let sizes: Vec<_> = conversation()
+        .iter()
+        .map(|(name, b)| (*name, b.len()))
+        .collect();
+    let expected = [
+        ("beacon", 113),
+        ("hello", 157),
+        ("cookie_reply", 21),
+        ("hello_with_cookie", 173),
+        ("accept", 57),
+        ("rekey_request", 45),
+        ("rekey_answer", 45),
+        ("refused", 22),
+    ];
+    assert_eq!(sizes, expected);
+    assert_eq!(Message::ProofRequest(RID).encode().len(), MAX_PROOF_BYTES);
+}
+
+#[test]
+fn messages_survive_decoding_and_no_other_length_is_taken() {
+    for (name, bytes) in conversation() {
+        assert_eq!(decoded(&bytes).encode(), bytes, "{name}");
+        let mut longer = bytes.clone();
+        longer.push(0);
+        assert!(
+            matches!(Message::decode(&longer), Err(WireError::Length { .. })),
+            "{name}"
+        );
+        let shorter = &bytes[..bytes.len() - 1];
+        assert!(
+            matches!(Message::decode(shorter), Err(WireError::Length { .. })),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn empty_unknown_and_padded_messages_are_refused() {
+    assert!(matches!(Message::decode(&[]), Err(WireError::Empty)));
+    assert!(matches!(
+        Message::decode(&[0x7f; 10]),
+        Err(WireError::Kind(0x7f))
+    ));
+    let mut request = Message::ProofRequest(Rid(1)).encode();
+    *request.last_mut().unwrap() = 1;
+    assert!(matches!(
+        Message::decode(&request),
+        Err(WireError::Body { kind: 0x03, .. })
+    ));
+    let proof = vec![0x02; MAX_PROOF_BYTES + 1];
+    assert!(matches!(
+        Message::decode(&proof),
+        Err(WireError::Length { .. })
+    ));
+    assert!(matches!(
+        Message::decode(&[0x02; 600]),
+        Err(WireError::Body { kind: 0x02, .. })
+    ));
+}
+
+proptest! {
+    #[test]
+    fn whatever_decodes_encodes_to_the_same_bytes(
+        kind in prop::sample::select(vec![0x01_u8, 0x02, 0x10, 0x11, 0x12, 0x13, 0x14, 0x20, 0x21]),
+        mut bytes in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        bytes.insert(0, kind);
+        if let Ok(message) = Message::decode(&bytes) {
+            prop_assert_eq!(message.encode(), bytes);
+        }
+    }
+}
