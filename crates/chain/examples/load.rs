@@ -8,8 +8,9 @@
 
 use bytes::Bytes;
 use cairn_chain::{
-    Config, InsecureDealing, SubmitError, Validator,
+    Config, InsecureDealing, SubmitError,
     network::{self, TcpConfig},
+    runtime_clock,
 };
 use cairn_ledger::{
     Address, Genesis, PrivateKey, SignedTransaction, Uid,
@@ -142,7 +143,6 @@ async fn run(
             listen: addresses[index],
             validators: Map::try_from(peers.clone()).map_err(|_| "two validators with one key")?,
         };
-        let (links, _network) = network::connect(context.child("tcp"), tcp)?;
         let share = dealing.shares.get_value(&identity.public_key());
         let config = Config {
             genesis: load.genesis.clone(),
@@ -150,9 +150,10 @@ async fn run(
             identity,
             partition: format!("validator-{index}"),
         };
-        validators.push(Validator::start(context, config, links).await?);
+        let clock = runtime_clock(context.child("clock"));
+        validators.push(network::start(context, config, tcp, clock).await?);
     }
-    let chain = validators[0].chain().clone();
+    let chain = validators[0].0.chain().clone();
     chain.submit(vec![load.deploy()])?;
     let mut blocks = chain.finalized();
     while blocks.next().await.ok_or("stopped")?.receipts.is_empty() {}
@@ -266,8 +267,9 @@ async fn run(
             println!("{line}");
         }
     }
-    for validator in validators {
+    for (validator, network) in validators {
         validator.stop().await;
+        network.abort();
     }
     Ok(())
 }

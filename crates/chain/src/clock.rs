@@ -9,7 +9,7 @@ use std::{sync::Arc, time::UNIX_EPOCH};
 pub type BlockClock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// Block time from the runtime's clock.
-pub(crate) fn runtime_clock(clock: impl Clock) -> BlockClock {
+pub fn runtime_clock(clock: impl Clock) -> BlockClock {
     Arc::new(move || {
         let since = clock.current().duration_since(UNIX_EPOCH);
         since.map_or(0, |since| {

@@ -12,7 +12,7 @@
 use crate::{
     book::Book,
     engine::Runtime,
-    limits::{IDLE_INTERVAL, MAX_CLOCK_SKEW},
+    limits::{IDLE_INTERVAL, MAX_CLOCK_SKEW, MIN_IDLE_WAIT},
 };
 use cairn_ledger::{Block, block::Context, light::Scheme};
 use commonware_consensus::{Application, marshal::ancestry::Ancestry};
@@ -36,9 +36,11 @@ pub(crate) struct Gate<A> {
 impl<A> Gate<A> {
     /// C-8.
     async fn pace<E: Runtime>(&self, runtime: &E, parent: &Block) {
-        // The wait is in real time, because a clock of trace time may stand still.
+        // The wait is in real time, because a clock of trace time may stand still; and it is never
+        // nothing, because a clock of trace time may run ahead.
         let age_ms = self.book.now_ms().saturating_sub(parent.header().time_ms);
         let rest = IDLE_INTERVAL.saturating_sub(Duration::from_millis(age_ms));
+        let rest = rest.max(MIN_IDLE_WAIT);
         let mut arrivals = self.book.arrivals();
         let mut idle = pin!(runtime.sleep(rest));
         while !self.book.has_work(parent) {

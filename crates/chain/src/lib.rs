@@ -43,7 +43,7 @@ mod validator;
 
 pub use book::{Counters, Finalized};
 pub use chain::{Chain, ReadError, Status, SubmitError};
-pub use clock::BlockClock;
+pub use clock::{BlockClock, runtime_clock};
 pub use dealer::InsecureDealing;
 pub use engine::Runtime;
 pub use links::Links;

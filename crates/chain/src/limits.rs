@@ -11,6 +11,10 @@ use std::{
 /// so it has to advance even then; once per second costs 1.3 KiB of disk.
 pub const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// The least time between two blocks while there is nothing to order, when block time runs faster
+/// than real time.
+pub const MIN_IDLE_WAIT: Duration = Duration::from_millis(250);
+
 /// How long the others wait for a leader's block. Longer than [`IDLE_INTERVAL`], or an idle chain
 /// would change leaders all the time.
 pub const LEADER_TIMEOUT: Duration = Duration::from_millis(2_500);

@@ -1,5 +1,7 @@
 //! The validators' network over TCP: encrypted, authenticated, addresses known.
 
+#[cfg(not(test))]
+use crate::{BlockClock, Config, Validator};
 use crate::{
     links::{CHANNELS, Links, max_message_bytes},
     validator::StartError,
@@ -13,11 +15,15 @@ use commonware_p2p::{
 use commonware_runtime::{
     Clock, Handle, Metrics, Network as RuntimeNetwork, Quota, Resolver, Spawner,
 };
+#[cfg(not(test))]
+use commonware_runtime::{Supervisor as _, tokio};
 use commonware_stream::{
     cups::{self, Cups},
     sake::{self, Sake},
 };
 use commonware_utils::{NZU32, NZUsize, ordered::Map};
+#[cfg(not(test))]
+use futures::{FutureExt as _, future::BoxFuture};
 use rand_core::CryptoRng;
 use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 
@@ -100,4 +106,28 @@ where
     let channels = CHANNELS.map(|(channel, quota)| network.register(channel, quota));
     let task = network.start();
     Ok((Links::new(channels, oracle.clone(), oracle), task))
+}
+
+/// A validator on tokio, and the task that is its network.
+#[cfg(not(test))]
+pub type TcpValidator = (Validator<tokio::Context>, Handle<()>);
+
+/// Opens the network of one validator and starts the validator on it, see [`connect`] and
+/// [`Validator::start_at`].
+///
+/// Nothing here is generic, so that a validator on tokio is compiled once, in this crate, and not
+/// again in every crate, test and example that starts one. That is minutes of compilation.
+#[cfg(not(test))]
+pub fn start(
+    context: tokio::Context,
+    config: Config,
+    tcp: TcpConfig,
+    clock: BlockClock,
+) -> BoxFuture<'static, Result<TcpValidator, StartError>> {
+    async move {
+        let (links, network) = connect(context.child("tcp"), tcp)?;
+        let validator = Validator::start_at(context, config, links, clock).await?;
+        Ok((validator, network))
+    }
+    .boxed()
 }

@@ -39,10 +39,10 @@ pub enum StartError {
     #[error(
         "identity {0} is not a validator of this chain; use the identity that the genesis names"
     )]
-    NotAValidator(PublicKey),
+    NotAValidator(Box<PublicKey>),
     /// The share does not belong to this identity and this chain.
     #[error("the threshold share is not that of validator {0} in the genesis")]
-    WrongShare(PublicKey),
+    WrongShare(Box<PublicKey>),
     /// The directory holds another chain.
     #[error(
         "the data directory belongs to chain {found}, not to chain {expected}; \
@@ -85,8 +85,9 @@ impl<E: Runtime> Validator<E> {
         Self::start_at(context, config, links, clock).await
     }
 
-    /// Starts a validator on `context`, connected by `links`, with block time from `clock`. Returns once its storage is known to
-    /// belong to the chain; recovery and synchronisation go on behind the returned handle.
+    /// Starts a validator on `context`, connected by `links`, with block time from `clock`. Returns
+    /// once its storage is known to belong to the chain; recovery and synchronisation go on behind
+    /// the returned handle.
     pub async fn start_at<S, R, P, B>(
         context: E,
         config: Config,
@@ -171,9 +172,9 @@ impl<E: Runtime> Validator<E> {
 
 fn scheme(genesis: &Genesis, identity: &PublicKey, share: Share) -> Result<Scheme, StartError> {
     let position = genesis.validators.position(identity);
-    let position = position.ok_or_else(|| StartError::NotAValidator(identity.clone()))?;
+    let position = position.ok_or_else(|| StartError::NotAValidator(Box::new(identity.clone())))?;
     if usize::from(share.index) != position {
-        return Err(StartError::WrongShare(identity.clone()));
+        return Err(StartError::WrongShare(Box::new(identity.clone())));
     }
     Scheme::signer(
         &genesis.consensus_namespace(),
@@ -181,5 +182,5 @@ fn scheme(genesis: &Genesis, identity: &PublicKey, share: Share) -> Result<Schem
         genesis.sharing.clone(),
         share,
     )
-    .ok_or_else(|| StartError::WrongShare(identity.clone()))
+    .ok_or_else(|| StartError::WrongShare(Box::new(identity.clone())))
 }

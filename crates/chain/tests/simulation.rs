@@ -2,7 +2,10 @@
 
 mod common;
 
-use cairn_chain::{StartError, SubmitError, Validator, limits};
+use cairn_chain::{
+    Config, StartError, SubmitError, Validator, limits, runtime_clock,
+    simulated::{self, SimulatedLinks},
+};
 use cairn_ledger::{
     Refusal, SignedTransaction,
     light::{Client, LightError},
@@ -13,12 +16,10 @@ use commonware_runtime::{Runner as _, Supervisor as _, deterministic};
 use commonware_utils::probability;
 use std::time::Duration;
 
-type Context = deterministic::Context;
-
 /// Runs `test` on a fleet of four. Virtual time is bounded, so a test that hangs fails.
 fn with_fleet<F, T>(seed: u64, link: commonware_p2p::simulated::Link, test: F) -> T
 where
-    F: AsyncFnOnce(Fleet<Context>) -> T,
+    F: AsyncFnOnce(Fleet) -> T,
 {
     runner(seed).start(|context| async move {
         let cast = Cast::new(4, "test", 0);
@@ -31,6 +32,15 @@ fn runner(seed: u64) -> deterministic::Runner {
         .with_seed(seed)
         .with_timeout(Some(Duration::from_secs(600)));
     deterministic::Runner::new(config)
+}
+
+async fn start(
+    context: deterministic::Context,
+    config: Config,
+    links: SimulatedLinks<deterministic::Context>,
+) -> Result<Validator<deterministic::Context>, StartError> {
+    let clock = runtime_clock(context.child("clock"));
+    simulated::start(context, config, links, clock).await
 }
 
 fn registrations(cast: &Cast, nonces: core::ops::Range<u64>) -> Vec<SignedTransaction> {
@@ -221,7 +231,7 @@ fn wrong_genesis_refused() {
         fleet.down(0).await;
         let links = fleet.network.links(&fleet.key(0)).await.unwrap();
         let config = expected.config(0, "validator-0".into());
-        let refused = Validator::start(context.child("two"), config, links).await;
+        let refused = start(context.child("two"), config, links).await;
         match refused.err().expect("the directory is another chain's") {
             StartError::OtherChain {
                 expected: e,

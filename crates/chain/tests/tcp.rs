@@ -5,6 +5,7 @@ mod common;
 use cairn_chain::{
     Chain, Validator,
     network::{self, TcpConfig},
+    runtime_clock,
 };
 use common::{Cast, reach};
 use commonware_cryptography::Signer as _;
@@ -42,16 +43,15 @@ async fn start(context: &Context, cast: &Cast) -> Vec<(Validator<Context>, Handl
     let mut validators = Vec::new();
     for (index, listen) in addresses.into_iter().enumerate() {
         let context = context.child("validator").with_attribute("index", index);
-        let config = TcpConfig {
+        let tcp = TcpConfig {
             identity: cast.identities[index].clone(),
             chain: cast.genesis.chain_id(),
             listen,
             validators: Map::try_from(peers.clone()).unwrap(),
         };
-        let (links, network) = network::connect(context.child("tcp"), config).unwrap();
         let config = cast.config(index, format!("validator-{index}"));
-        let validator = Validator::start(context, config, links).await.unwrap();
-        validators.push((validator, network));
+        let clock = runtime_clock(context.child("clock"));
+        validators.push(network::start(context, config, tcp, clock).await.unwrap());
     }
     validators
 }

@@ -3,7 +3,8 @@
 
 use bytes::Bytes;
 use cairn_chain::{
-    Chain, Config, Finalized, InsecureDealing, Runtime, Validator, simulated::SimulatedNetwork,
+    Chain, Config, Finalized, InsecureDealing, Runtime, Validator, runtime_clock,
+    simulated::{self, SimulatedNetwork},
 };
 use cairn_ledger::{
     Address, Genesis, Position, PrivateKey, PublicKey, Receipt, Refusal, Rid, SignedTransaction,
@@ -12,7 +13,7 @@ use cairn_ledger::{
 };
 use commonware_cryptography::{Hasher as _, Sha256, Signer as _, sha256::Digest};
 use commonware_p2p::simulated::Link;
-use commonware_runtime::Network;
+use commonware_runtime::{Clock as _, Supervisor as _, deterministic::Context};
 use commonware_utils::{Probability, channel::ring, ordered::Set, probability};
 use futures::StreamExt as _;
 use rand::{SeedableRng as _, rngs::StdRng};
@@ -111,12 +112,12 @@ impl Cast {
 }
 
 /// Validators in a simulation.
-pub struct Fleet<E: Runtime + Network> {
+pub struct Fleet {
     pub cast: Cast,
-    pub network: SimulatedNetwork<E>,
+    pub network: SimulatedNetwork<Context>,
     pub link: Link,
-    pub validators: BTreeMap<usize, Validator<E>>,
-    context: E,
+    pub validators: BTreeMap<usize, Validator<Context>>,
+    context: Context,
     starts: usize,
 }
 
@@ -132,8 +133,8 @@ pub fn link(success_rate: Probability) -> Link {
     }
 }
 
-impl<E: Runtime + Network> Fleet<E> {
-    pub async fn start(context: E, cast: Cast, link: Link) -> Self {
+impl Fleet {
+    pub async fn start(context: Context, cast: Cast, link: Link) -> Self {
         let mut fleet = Self::offline(context, cast, link).await;
         for index in 0..fleet.cast.identities.len() {
             fleet.up(index).await;
@@ -142,7 +143,7 @@ impl<E: Runtime + Network> Fleet<E> {
     }
 
     /// The network without its validators.
-    pub async fn offline(context: E, cast: Cast, link: Link) -> Self {
+    pub async fn offline(context: Context, cast: Cast, link: Link) -> Self {
         let keys = cast.genesis.validators.clone();
         let network = SimulatedNetwork::start(context.child("network"), keys, link.clone())
             .await
@@ -170,7 +171,10 @@ impl<E: Runtime + Network> Fleet<E> {
             .with_attribute("start", self.starts);
         self.starts += 1;
         let config = self.cast.config(index, partition);
-        let validator = Validator::start(context, config, links).await.unwrap();
+        let clock = runtime_clock(self.context.child("clock"));
+        let validator = simulated::start(context, config, links, clock)
+            .await
+            .unwrap();
         self.validators.insert(index, validator);
     }
 
@@ -182,7 +186,7 @@ impl<E: Runtime + Network> Fleet<E> {
         self.cast.identities[index].public_key()
     }
 
-    pub fn chain(&self, index: usize) -> &Chain<E> {
+    pub fn chain(&self, index: usize) -> &Chain<Context> {
         self.validators[&index].chain()
     }
 
