@@ -22,9 +22,12 @@
 //!
 //! The scheme is that of identity-based Schnorr signatures (Galindo and Garcia, AFRICACRYPT
 //! 2009) with the device's own secret added to the issuer's answer, so that issuers cannot sign
-//! in a device's name. Limits: issuers see `(U, lv, attrs)` of what they sign, so `t` of them who
-//! publish their logs let anybody recognise a credential, though not whose it is. Newness of `U`, handle
-//! and `lv`, and the signatures of TA and LEA, need state and ledger: the issuer's role checks them
+//! in a device's name.
+//!
+//! Limits. Every issuer that signs sees `(handle, U, lv, attrs)`, so one that publishes its log lets
+//! anybody tie a credential to its handle, and with TA's help to a person: the warrant for a trace
+//! is kept by the roles, not by this arithmetic. Newness of `U`, handle and `lv`, and the
+//! signatures of TA and LEA, need state and ledger: the issuer's role checks them
 //! before it lets [`Issuer::sign`](crate::issuer::Issuer::sign) run.
 
 use rand_core::CryptoRng;

@@ -61,8 +61,15 @@ pub enum Error {
     Scalar,
 }
 
+mod sealed {
+    /// Keeps the set of suites closed: what is generic was checked for these two.
+    pub trait Sealed {}
+    impl Sealed for super::Ristretto255 {}
+    impl Sealed for super::Sm2 {}
+}
+
 /// Group, hash and AEAD. Implemented by [`Ristretto255`] and [`Sm2`] and nothing else.
-pub trait Suite: Copy + Debug + Eq + Send + Sync + 'static {
+pub trait Suite: sealed::Sealed + Copy + Debug + Eq + Send + Sync + 'static {
     /// Name, covered by every hash.
     const NAME: &'static str;
     /// Length of an encoded element, in bytes.

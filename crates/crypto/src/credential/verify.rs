@@ -17,7 +17,7 @@ pub struct IssuerKey<S: Suite> {
 }
 
 impl<S: Suite> IssuerKey<S> {
-    /// Prepares a key: computes a table (24 KiB under `Ristretto255`), so keep it.
+    /// Prepares a key: computes a table (about 20 KiB under `Ristretto255`), so keep it.
     #[must_use]
     pub fn new(element: Element<S>) -> Self {
         Self {

@@ -3,7 +3,11 @@
 //!
 //! The caller brings an authenticated broadcast for [`Opening`]s and confidential,
 //! authenticated channels for [`Deal`]s, and repeats a failed ceremony without the issuer that the
-//! error names. Values that a ceremony drew are erased when it fails.
+//! error names. Values that a ceremony drew are erased when it fails. The key counts when all
+//! issuers have published the same [`IssuerSet`]: one that finished cannot know of the others.
+//!
+//! Whoever speaks last can try several polynomials and so choose a few bits of `A`. That is known
+//! of this family and harmless for Schnorr signatures; nobody learns anything about `a`.
 
 use std::collections::BTreeMap;
 

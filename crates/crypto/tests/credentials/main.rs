@@ -2,6 +2,7 @@
 //! begin with an id (`b5_`, `e1_`) show the attack of that id failing.
 
 mod attacks;
+mod ceremony;
 mod common;
 mod encodings;
 mod issuing;
