@@ -24,11 +24,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod attackers;
 pub mod beacons;
 mod fcd;
 mod frame;
 mod placement;
 mod radio;
+pub mod scoring;
 mod sites;
 
 pub use fcd::{

@@ -7,11 +7,7 @@
 //! The message's own time is `secMark`, milliseconds within a minute; which minute, says
 //! `recordGeneratedAt`, the logging unit's clock, to which the nearest such time is taken.
 
-use super::{
-    Beacon, BeaconsError, BeaconsFault,
-    objects::Objects,
-    value, vector,
-};
+use super::{Beacon, BeaconsError, BeaconsFault, objects::Objects, value, vector};
 use crate::{MAX_LATITUDE_DEG, MAX_RATE, MAX_TIME_MS, Projection};
 use serde::Deserialize;
 use std::{io::Read, path::Path, sync::Arc};
@@ -205,14 +201,19 @@ fn timestamp(text: &str) -> Option<u64> {
     let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
     let [year, month, day] = fields(date, '-', [4, 2, 2])?;
     let [hour, minute, second] = fields(time, ':', [2, 2, 2])?;
-    let is_digits = (1..=9).contains(&fraction.len()) && fraction.bytes().all(|b| b.is_ascii_digit());
-    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let is_digits =
+        (1..=9).contains(&fraction.len()) && fraction.bytes().all(|b| b.is_ascii_digit());
+    let is_leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let february = 28 + u64::from(is_leap(year));
     let months = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let month_index = usize::try_from(month).ok()?.checked_sub(1)?;
     let is_valid = is_digits
         && year >= 1970
-        && months.get(month_index).is_some_and(|&days| (1..=days).contains(&day))
+        && months
+            .get(month_index)
+            .is_some_and(|&days| (1..=days).contains(&day))
         && hour < 24
         && minute < 60
         && second < 60;
@@ -278,7 +279,10 @@ mod tests {
     fn the_minute_is_the_nearest() {
         let at = |text, mark| sent_ms(text, mark).ok();
         let minute = timestamp("2018-05-01T16:04:00Z").unwrap();
-        assert_eq!(at("2018-05-01T16:04:23.694Z", 23_794), Some(minute + 23_794));
+        assert_eq!(
+            at("2018-05-01T16:04:23.694Z", 23_794),
+            Some(minute + 23_794)
+        );
         assert_eq!(at("2018-05-01T16:04:00.010Z", 59_990), Some(minute - 10));
         assert_eq!(at("2018-05-01T16:03:59.990Z", 20), Some(minute + 20));
         assert_eq!(at("2018-05-01T16:04:00.010Z", 65_535), Some(minute + 10));

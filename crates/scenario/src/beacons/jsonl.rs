@@ -140,7 +140,9 @@ fn hearers(names: Vec<String>) -> Result<Vec<Arc<str>>, BeaconsFault> {
         return Err(BeaconsFault::TooManyHearers);
     }
     let names = names.into_iter();
-    names.map(|name| value::text_name(name, "heard_by")).collect()
+    names
+        .map(|name| value::text_name(name, "heard_by"))
+        .collect()
 }
 
 impl TruthReader {
@@ -162,23 +164,24 @@ impl Iterator for TruthReader {
     type Item = Result<Truth, BeaconsError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.objects.next("the truth about a beacon", |line: TruthLine| {
-            Ok(Truth {
-                message: line.message,
-                time_ms: value::seconds(line.send_time, "sendTime")?,
-                vehicle: value::text_name(line.vehicle, "vehicle")?,
-                attack: value::text_name(line.attack_name, "attackName")?,
-                is_false: match line.attack {
-                    0 => false,
-                    1 => true,
-                    _ => {
-                        return Err(BeaconsFault::BadText {
-                            field: "attack",
-                            expected: "0 or 1",
-                        });
-                    }
-                },
+        self.objects
+            .next("the truth about a beacon", |line: TruthLine| {
+                Ok(Truth {
+                    message: line.message,
+                    time_ms: value::seconds(line.send_time, "sendTime")?,
+                    vehicle: value::text_name(line.vehicle, "vehicle")?,
+                    attack: value::text_name(line.attack_name, "attackName")?,
+                    is_false: match line.attack {
+                        0 => false,
+                        1 => true,
+                        _ => {
+                            return Err(BeaconsFault::BadText {
+                                field: "attack",
+                                expected: "0 or 1",
+                            });
+                        }
+                    },
+                })
             })
-        })
     }
 }

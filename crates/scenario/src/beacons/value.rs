@@ -36,8 +36,7 @@ pub(super) fn name(name: Name, field: &'static str) -> Result<Arc<str>, BeaconsF
 }
 
 pub(super) fn text_name(text: String, field: &'static str) -> Result<Arc<str>, BeaconsFault> {
-    let is_name =
-        (1..=MAX_NAME_BYTES).contains(&text.len()) && !text.chars().any(char::is_control);
+    let is_name = (1..=MAX_NAME_BYTES).contains(&text.len()) && !text.chars().any(char::is_control);
     is_name
         .then(|| text.into())
         .ok_or(BeaconsFault::BadName { field })
