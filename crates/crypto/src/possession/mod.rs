@@ -128,7 +128,7 @@ pub enum Error {
     #[error("index is full: expected less than 2^40 blocks ever appended")]
     Full,
     /// Ranks that no challenge to this index has.
-    #[error("expected ascending ranks below the number of live blocks")]
+    #[error("expected one or more ascending ranks below the number of live blocks")]
     Ranks,
     /// Not a number of blocks to challenge.
     #[error("expected 1 to {MAX_CHALLENGED} challenged blocks, got {0}")]

@@ -21,14 +21,15 @@ pub struct IndexProof {
 }
 
 impl Index {
-    /// Proves the names of the live blocks of these ranks, ascending and distinct, as
-    /// [`Challenge::ranks`](super::Challenge::ranks) are.
+    /// Proves the names of the live blocks of these ranks, as they come from
+    /// [`Challenge::ranks`](super::Challenge::ranks): at least one, ascending, distinct.
     ///
     /// # Errors
     ///
-    /// [`Error::Ranks`] when they are not ascending or not below [`live`](Index::live).
+    /// [`Error::Ranks`] when they are not, or not below [`live`](Index::live).
     pub fn prove(&self, ranks: &[u64]) -> Result<IndexProof, Error> {
-        if !ranks.is_sorted_by(|a, b| a < b) || ranks.last().is_some_and(|r| *r >= self.live()) {
+        let last = *ranks.last().ok_or(Error::Ranks)?;
+        if !ranks.is_sorted_by(|a, b| a < b) || last >= self.live() {
             return Err(Error::Ranks);
         }
         let mut proof = IndexProof {

@@ -249,17 +249,21 @@ impl EncodeSize for Proof {
 mod tests {
     use super::super::{FileId, GroupSecret, Index};
     use super::*;
+    use commonware_math::algebra::CryptoGroup as _;
+    use rand::{SeedableRng as _, rngs::StdRng};
 
     /// The vault has deleted all blocks but one, whose tag it shows as σ, and solves the equation
     /// for R. That works for whatever γ it had in mind, so γ must depend on R.
     #[test]
     fn mask_chosen_after_the_response_challenge() {
-        let mut rng = rand::rng();
+        let mut rng = StdRng::seed_from_u64(1);
         let sectors = Sectors::new(2).expect("in range");
         let secret = GroupSecret::generate(sectors, &mut rng);
         let (key, file) = (secret.key(), FileId([1; 32]));
         let mut index = Index::new();
-        (0..5).for_each(|_| drop(index.append(&mut rng).expect("not full")));
+        for _ in 0..5 {
+            index.append(&mut rng).expect("not full");
+        }
         let record = FileRecord::new(file, 1, &index, key);
         let challenge = Challenge::derive(&[2; 32], &record, 0, 5).expect("blocks to audit");
 
