@@ -18,6 +18,9 @@ CREATE TABLE vault_batches (
 );
 CREATE INDEX vault_batches_pending ON vault_batches (root) WHERE pending;
 
+-- Digests do not compress: do not try.
+ALTER TABLE vault_batches ALTER manifest SET STORAGE EXTERNAL;
+
 CREATE TABLE vault_evidence (
     id    bytea PRIMARY KEY CHECK (octet_length(id) = 32),
     bytes bytea NOT NULL
@@ -33,6 +36,8 @@ CREATE TABLE vault_blocks (
     bytes   bytea  NOT NULL,
     PRIMARY KEY (file, id, edition)
 );
+-- Blocks are encrypted, so they do not compress either.
+ALTER TABLE vault_blocks ALTER bytes SET STORAGE EXTERNAL;
 
 CREATE TABLE vault_versions (
     file   bytea  NOT NULL CHECK (octet_length(file) = 32),

@@ -81,7 +81,7 @@ pub fn prove(commitments: &[Commitment], index: usize) -> Option<Inclusion> {
     })
 }
 
-/// That one commitment lies under a root: at most 397 bytes, for a batch of 4,096.
+/// That one commitment lies under a root: at most 393 bytes, for a batch of 4,096.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inclusion {
     index: u32,

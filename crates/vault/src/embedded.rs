@@ -2,6 +2,11 @@
 //!
 //! * A write is one fjall batch, synced to disk (`fdatasync`) before the call returns. Its log
 //!   entry has a checksum; one that a crash cut short is dropped as a whole on opening.
+//! * Other damage to the log makes opening fail ([`Error::DamagedLog`]), with one exception: where
+//!   a row's framing is no longer readable, fjall takes that for the end of the log and drops
+//!   what follows. Compare with the roots on the chain ([`check_batch`](crate::check_batch)) after
+//!   a disk fault. A power cut that leaves the last, unacknowledged write with a hole, later
+//!   pages written and earlier ones not, also shows as damage: keep a copy.
 //! * One lock orders writers, so that "is it there already?" and the write are one step.
 //! * A failed write (full disk) shuts the store for writing until it is opened again, because
 //!   nobody knows what reached the disk; reads go on.
@@ -64,13 +69,14 @@ impl Embedded {
     /// # Errors
     ///
     /// [`Error::InUse`] when another process (or another `open` of this one) has it open,
-    /// [`Error::Layout`] when it is of another version, [`Error::Storage`].
+    /// [`Error::Layout`] when it is of another version, [`Error::DamagedLog`], [`Error::Storage`].
     pub fn open(directory: &Path) -> Result<Self, Error> {
         create_private(directory).map_err(|error| Error::Storage(Box::new(error)))?;
         let db = Database::builder(directory)
             .open()
             .map_err(|error| match error {
                 fjall::Error::Locked => Error::InUse(directory.to_owned()),
+                fjall::Error::JournalRecovery(_) => Error::DamagedLog(directory.to_owned()),
                 other => other.into(),
             })?;
         let small = |name| db.keyspace(name, KeyspaceCreateOptions::default);

@@ -106,6 +106,9 @@ pub enum Error {
         /// Layout of the directory.
         found: String,
     },
+    /// The store's: the log holds damage that is not a cut-off end.
+    #[error("the log in {} is damaged: restore the directory from a copy", .0.display())]
+    DamagedLog(PathBuf),
     /// Configuration: not a place where a vault can be.
     #[error("expected a directory or a postgres:// URL, got {0}")]
     Location(String),
