@@ -3,6 +3,8 @@
 //! * [`FcdReader`] streams SUMO floating-car data, plain or gzipped, one [`Step`] at a time.
 //! * [`read_sites`] reads RSU sites from CSV; [`place_sites`] chooses them from the traffic.
 //! * [`RadioMap`] answers which sites hear a position.
+//! * [`beacons`] reads position messages, ours and researchers'; [`attackers`] makes them false.
+//! * [`scoring`] compares what was found with the truth.
 //!
 //! Everything is synchronous, and memory is bounded by named limits however large the input is.
 //! All input is taken to be hostile; what is wrong with it is said with file, line and column.

@@ -333,6 +333,31 @@ fn a_file_that_is_not_there_is_named() {
     assert!(error.to_string().starts_with("cannot open no/such.jsonl: "));
 }
 
+#[test]
+fn real_files_are_read_to_their_end() {
+    let Ok(data) = std::env::var("CAIRN_DATA") else {
+        println!("skipped: CAIRN_DATA not set");
+        return;
+    };
+    let file = |name: &str| format!("{data}/{name}");
+    let beacons = BeaconReader::open(file("hamburg/attacked.beacons.jsonl.gz")).unwrap();
+    assert_eq!(beacons.map(Result::unwrap).count(), 18_033);
+    let truth = TruthReader::open(file("hamburg/attacked.truth.jsonl.gz")).unwrap();
+    assert_eq!(
+        truth
+            .filter(|truth| truth.as_ref().unwrap().is_false)
+            .count(),
+        6_063
+    );
+    for (name, messages) in [("bsmLogDuringEvent", 222), ("bsmTx", 16)] {
+        let reader = BsmReader::open(file(&format!("bsm/jpo-ode_{name}.json"))).unwrap();
+        let read: Vec<_> = reader.map(Result::unwrap).collect();
+        assert_eq!(read.len(), messages);
+        let plane = Projection::around(read[0].longitude, read[0].latitude).unwrap();
+        assert!(read.iter().all(|message| message.beacon(&plane).is_some()));
+    }
+}
+
 proptest! {
     #[test]
     fn no_bytes_bring_a_reader_down(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {

@@ -11,8 +11,8 @@ pub struct Bounds {
     /// Farthest that this RSU hears a vehicle, in metres. A property of the site: 500 m is the
     /// ideal disc that the scenarios assume (F2MD's own radio: 420, `MAX_PLAUSIBLE_RANGE`).
     pub radio_range_m: f64,
-    /// Error of an honest position, in metres: 10 (F2MD `MAX_CONFIDENCE_RANGE`). Its honest GPS
-    /// error is at most 5 m on each axis, so 7.1 m, and its jitter.
+    /// Error of an honest position, in metres: 10 (F2MD `MAX_CONFIDENCE_RANGE`). Its model of honest
+    /// GPS errors stays around 3 to 5 m.
     pub position_error_m: f64,
     /// A vehicle comes into range from outside; first heard nearer than this many metres is
     /// remarkable: 420 (F2MD `MAX_SA_RANGE`).
@@ -30,8 +30,8 @@ pub struct Bounds {
     /// How much a speed may be off, in m/s: 0.5. Ours: ten times what satellite receivers state.
     pub speed_error_m_s: f64,
     /// How much the error of a position may change from one message to the next, in metres: 1.5.
-    /// Ours: F2MD's honest error changes by 0.17 m (standard deviation, each axis, at its
-    /// largest); real receivers in streets change several times more.
+    /// Ours: F2MD's honest error changes by 0.17 m (standard deviation, at its largest); real
+    /// receivers in streets change several times more.
     pub position_jitter_m: f64,
     /// How much the acceleration may differ, in m/s², from all values between those claimed at
     /// both ends of an interval, which covers a pedal pressed and released in between: 3. Ours.

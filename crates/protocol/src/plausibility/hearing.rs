@@ -6,6 +6,7 @@
 
 use super::{bounds::Bounds, claim::Claim};
 use cairn_ledger::Position;
+use std::collections::BTreeSet;
 
 /// What another RSU says about one claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,15 +24,17 @@ pub(super) fn range(claim: &Claim, here: Position, bounds: &Bounds) -> bool {
 
 /// Other RSUs heard the claim although it is out of their range, or did not although it is near.
 ///
-/// Each RSU's report counts once, and one liar must not be able to accuse anybody: at least
-/// [`Bounds::min_witnesses`] reports must contradict the claim.
+/// One liar must not be able to accuse anybody: at least [`Bounds::min_witnesses`] RSUs must
+/// contradict the claim, and RSUs at one place count once.
 pub(super) fn overlap(claim: &Claim, reports: &[Report], bounds: &Bounds) -> bool {
     let contradicts = |report: &&Report| match report.has_heard {
         true => is_far(claim, report.rsu, bounds),
         // Half the range, because buildings shade radio long before its range ends.
         false => claim.position.distance_m(&report.rsu) < bounds.radio_range_m / 2.0,
     };
-    reports.iter().filter(contradicts).count() >= bounds.min_witnesses
+    let contradicting = reports.iter().filter(contradicts);
+    let places: BTreeSet<Position> = contradicting.map(|report| report.rsu).collect();
+    places.len() >= bounds.min_witnesses
 }
 
 /// The first claim of a key is nearer than where vehicles come into range. Engines are started
@@ -86,6 +89,7 @@ mod tests {
         let overlap = |reports: &[Report]| overlap(&at(0.0), reports, &bounds);
         assert!(overlap(&[far(0.0), far(1.0), near_but_deaf]));
         assert!(!overlap(&[far(0.0), far(1.0), shaded, agreeing]));
+        assert!(!overlap(&[far(0.0), far(0.0), far(0.0), far(0.0)]));
         assert!(!overlap(&[]));
     }
 

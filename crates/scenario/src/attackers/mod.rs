@@ -47,7 +47,8 @@ use std::ops::RangeInclusive;
 
 /// A vehicle that lies.
 pub trait Attacker {
-    /// What is sent in place of this honest beacon, at its time or within a second after it.
+    /// What is sent in place of this honest beacon. Each is sent at the time that it says, which is
+    /// that of the honest one or up to four seconds later.
     ///
     /// Message numbers are those of the honest beacon; whoever merges the streams numbers them.
     fn send(&mut self, honest: &Beacon, scene: &Scene, rng: &mut dyn Rng) -> Vec<Sent>;

@@ -1,4 +1,5 @@
-//! timeDelayAttack (NextGen): the time of sending is 2 to 4 s late, drawn once. Always false.
+//! timeDelayAttack (NextGen): sent 2 to 4 s late, drawn once, with the late time and the position of
+//! before. Always false.
 
 use super::{Attacker, Scene, Sent};
 use crate::beacons::Beacon;

@@ -144,7 +144,7 @@ fn one_jump_is_no_vote_and_steady_jumping_is() {
             voted_after.get_or_insert(second - 60);
         }
     }
-    assert_eq!(voted_after, Some(4));
+    assert_eq!(voted_after, Some(8));
 }
 
 #[test]
