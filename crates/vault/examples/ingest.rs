@@ -5,14 +5,20 @@
 //! CAIRN_POSTGRES=postgres://user@127.0.0.1/db cargo run --release -p cairn-vault --example ingest
 //! ```
 //!
-//! Each run stores 200 batches of records with 100 bytes of content from 100 devices, one batch
-//! after the other, each on disk before the next begins. Beside it, the part that is hashing. The
-//! PostgreSQL run uses a schema of its own, `cairn_ingest`, and drops what was in it.
+//! Each run stores 200 batches of records with 100 bytes of content from 100 devices; a batch is
+//! on disk before its writer begins the next. One writer, then four at once. Beside it, the part
+//! that is hashing. The PostgreSQL run uses a schema of its own, `cairn_ingest`, and drops what was
+//! in it. A Unix socket (`postgres://user@localhost/db?host=/var/run/postgresql`) shows what TCP
+//! costs: see `Postgres`.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use cairn_vault::{Batch, Blind, DeviceId, Embedded, Grade, Key, Record, Vault};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use tokio::task::JoinSet;
 
 const RUNS: u64 = 5;
 const BATCHES: u64 = 200;
@@ -28,41 +34,67 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     let directory = tempfile::tempdir()?;
     println!("embedded in {}", directory.path().display());
-    measure("embedded", &Embedded::open(directory.path())?).await?;
+    measure("embedded", Arc::new(Embedded::open(directory.path())?)).await?;
     #[cfg(feature = "postgres")]
     match std::env::var("CAIRN_POSTGRES") {
-        Ok(url) => measure("postgres", &postgres(&url).await?).await?,
+        Ok(url) => measure("postgres", Arc::new(postgres(&url).await?)).await?,
         Err(_) => println!("postgres skipped: CAIRN_POSTGRES not set"),
     }
     Ok(())
 }
 
 /// Stores every run's records and prints median, least and most records per second.
-async fn measure(name: &str, vault: &dyn Vault) -> Result<(), cairn_vault::Error> {
+async fn measure(name: &str, vault: Arc<dyn Vault>) -> Result<(), Box<dyn std::error::Error>> {
     let mut rng = StdRng::seed_from_u64(1);
-    let (mut stored, mut hashed) = (Vec::new(), Vec::new());
-    for run in 0..RUNS {
-        let (mut storing, mut hashing) = (Duration::ZERO, Duration::ZERO);
-        for batch in 0..BATCHES {
-            let first = (run * BATCHES + batch) * RECORDS;
-            let records = (first..first + RECORDS)
-                .map(|n| record(n, &mut rng))
+    let mut next = 0;
+    for writers in [1, 4] {
+        let (mut stored, mut hashed) = (Vec::new(), Vec::new());
+        for _ in 0..RUNS {
+            let mut tasks = JoinSet::new();
+            let work: Vec<_> = (0..writers)
+                .map(|_| records(BATCHES / writers, &mut next, &mut rng))
                 .collect();
             let start = Instant::now();
-            let batch = Batch::new(records)?;
-            hashing += start.elapsed();
-            vault.put_batch(&batch).await?;
-            storing += start.elapsed();
+            for batches in work {
+                tasks.spawn(write(Arc::clone(&vault), batches));
+            }
+            let mut hashing = Duration::ZERO;
+            while let Some(done) = tasks.join_next().await {
+                hashing += done??;
+            }
+            stored.push(rate(start.elapsed()));
+            hashed.push(rate(hashing));
         }
-        stored.push(rate(storing));
-        hashed.push(rate(hashing));
+        println!(
+            "{name}, {writers} at once: {} records/s; commitments and roots alone: {}",
+            spread(stored),
+            spread(hashed)
+        );
     }
-    println!(
-        "{name}: {} records/s; commitments and roots alone: {}",
-        spread(stored),
-        spread(hashed)
-    );
     Ok(())
+}
+
+/// Stores one batch after the other; returns the time that hashing took.
+async fn write(
+    vault: Arc<dyn Vault>,
+    batches: Vec<Vec<Record>>,
+) -> Result<Duration, cairn_vault::Error> {
+    let mut hashing = Duration::ZERO;
+    for records in batches {
+        let start = Instant::now();
+        let batch = Batch::new(records)?;
+        hashing += start.elapsed();
+        vault.put_batch(&batch).await?;
+    }
+    Ok(hashing)
+}
+
+fn records(batches: u64, next: &mut u64, rng: &mut StdRng) -> Vec<Vec<Record>> {
+    let mut batch = || {
+        *next += RECORDS;
+        (*next - RECORDS..*next).map(|n| record(n, rng)).collect()
+    };
+    (0..batches).map(|_| batch()).collect()
 }
 
 fn record(n: u64, rng: &mut StdRng) -> Record {

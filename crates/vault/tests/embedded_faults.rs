@@ -299,15 +299,17 @@ async fn with_two_devices(directory: &Path) -> Batch {
     batch
 }
 
+/// Stored bytes of a record with three bytes of content.
+const LENGTH: usize = 97 + 3;
+
 #[tokio::test]
 async fn any_changed_byte_of_a_record_is_found_out() {
     let directory = tempfile::tempdir().unwrap();
     let batch = with_two_devices(directory.path()).await;
-    let mut length = 97 + 3;
-    for at in 0..length {
+    for at in 0..LENGTH {
         tamper(directory.path(), "records", |records| {
             let mut value = records.get(row(1, 5)).unwrap().unwrap().to_vec();
-            length = value.len();
+            assert_eq!(value.len(), LENGTH);
             value[at] ^= 1;
             records.insert(row(1, 5), value).unwrap();
         });
