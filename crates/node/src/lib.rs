@@ -1,1 +1,39 @@
-//! placeholder
+//! Road networks in one process: validators, authorities, RSUs and vehicles, around the roles of
+//! `cairn-protocol` and the chain of `cairn-chain`.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`embedded`] | a whole network over sockets on the loopback interface |
+//! | [`simulation`] | the same network in the deterministic runtime, without sockets |
+//! | [`network`] | what both bring up: contracts, authorities, RSUs |
+//! | [`replay`] | traffic on a running network, step by step |
+//! | [`obu`], [`roadside`], [`authority`] | vehicle, RSU, and TA with LEA, as tasks |
+//! | [`radio`] | datagrams between vehicles and RSUs |
+//! | [`ledger`] | access to the chain, with measurements |
+//! | [`clock`] | trace time |
+//! | [`home`], [`register`] | the data directory, and the TA's register in it |
+//! | [`report`], [`counters`] | what a run did, in numbers |
+
+pub mod authority;
+pub mod clock;
+pub mod counters;
+pub mod embedded;
+pub mod home;
+pub mod ledger;
+pub mod network;
+pub mod obu;
+pub mod radio;
+pub mod register;
+pub mod replay;
+pub mod report;
+pub mod roadside;
+pub mod simulation;
+
+/// The position of a place of the trace in the ledger's unit. Places of traces lie within
+/// ±20,000 km, which fits.
+fn to_position(place: cairn_scenario::Metres) -> cairn_ledger::Position {
+    cairn_ledger::Position {
+        x_cm: (place.x * 100.0).round() as i32,
+        y_cm: (place.y * 100.0).round() as i32,
+    }
+}

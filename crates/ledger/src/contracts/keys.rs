@@ -113,6 +113,18 @@ pub fn rsu_key(contract: &Address, rid: Rid) -> StateKey {
     StateKey::new(contract, rsu_local_key(rid).as_bytes())
 }
 
+/// The record of an RSU, for another contract that trusts the instance at `contract`.
+pub(super) fn rsu(
+    call: &Call<'_>,
+    contract: &Address,
+    rid: Rid,
+) -> Result<Option<RsuRecord>, Refusal> {
+    let record = call.get(contract, &rsu_local_key(rid))?;
+    // An authority may have named an address at which other code wrote something else.
+    let record = record.map(|record| record.decode_as().map_err(|_| Refusal::WrongAddress));
+    record.transpose()
+}
+
 /// One operation of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -219,7 +231,7 @@ impl Contract for Keys {
         let limits = (RangeCfg::from(1..=MAX_OPERATIONS), ());
         let operations = Vec::<Operation>::decode_cfg(Copying(payload), &limits)
             .map_err(|_| Refusal::MalformedPayload)?;
-        let parameters = get::<u64>(call, &parameters_key())?;
+        let parameters = call.own::<u64>(&parameters_key())?;
         let max_validity_ms = parameters.ok_or(Refusal::WrongAddress)?;
         for operation in &operations {
             apply(call, operation, max_validity_ms)?;
@@ -236,7 +248,9 @@ fn apply(call: &mut Call<'_>, operation: &Operation, max_validity_ms: u64) -> Re
             Record::of(checked_vehicle(call, record, max_validity_ms)?)
         }
         Operation::UpdateVehicle(..) | Operation::RevokeVehicle(_) => {
-            let old = get::<VehicleRecord>(call, &key)?.ok_or(Refusal::NotRegistered)?;
+            let old = call
+                .own::<VehicleRecord>(&key)?
+                .ok_or(Refusal::NotRegistered)?;
             if old.revoked_ms.is_some() {
                 return Err(Refusal::AlreadyRevoked);
             }
@@ -255,7 +269,7 @@ fn apply(call: &mut Call<'_>, operation: &Operation, max_validity_ms: u64) -> Re
             Record::of(checked_rsu(call, record, max_validity_ms)?)
         }
         Operation::UpdateRsu(..) | Operation::RevokeRsu(_) => {
-            let old = get::<RsuRecord>(call, &key)?.ok_or(Refusal::NotRegistered)?;
+            let old = call.own::<RsuRecord>(&key)?.ok_or(Refusal::NotRegistered)?;
             if old.revoked_ms.is_some() {
                 return Err(Refusal::AlreadyRevoked);
             }
@@ -319,16 +333,6 @@ fn check_period(
         return Err(Refusal::InvalidPeriod);
     }
     Ok(())
-}
-
-/// Reads a record that only this contract writes.
-fn get<T: Read<Cfg = ()>>(call: &Call<'_>, key: &LocalKey) -> Result<Option<T>, Refusal> {
-    let record = call.get(&call.address, key)?;
-    Ok(record.map(|record| {
-        record
-            .decode_as()
-            .expect("the contract wrote this record itself")
-    }))
 }
 
 fn write_revoked(revoked_ms: Option<u64>, buf: &mut impl BufMut) {

@@ -6,6 +6,9 @@
 //! same trait.
 
 pub mod keys;
+pub mod tokens;
+
+use commonware_codec::Read;
 
 use crate::{Address, Genesis, LocalKey, PublicKey, Record, Refusal, StateKey, execute::Overlay};
 
@@ -28,7 +31,7 @@ pub trait Contract: Sync {
 }
 
 /// All code that is compiled into this node.
-pub const CODE: &[&dyn Contract] = &[&keys::Keys];
+pub const CODE: &[&dyn Contract] = &[&keys::Keys, &tokens::Tokens];
 
 /// The code of this name and version.
 pub fn code(name: &[u8], version: u16) -> Option<&'static dyn Contract> {
@@ -54,6 +57,20 @@ impl Call<'_> {
     /// Reads a record of the contract at `address`.
     pub fn get(&self, address: &Address, key: &LocalKey) -> Result<Option<&Record>, Refusal> {
         self.overlay.get(&StateKey::new(address, key.as_bytes()))
+    }
+
+    /// Reads a record that only the running contract writes.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the record is no `T`: then the contract's own code wrote something else before.
+    pub fn own<T: Read<Cfg = ()>>(&self, key: &LocalKey) -> Result<Option<T>, Refusal> {
+        let record = self.get(&self.address, key)?;
+        Ok(record.map(|record| {
+            record
+                .decode_as()
+                .expect("the contract wrote this record itself")
+        }))
     }
 
     /// Writes (or with `None` deletes) a record of the running contract.

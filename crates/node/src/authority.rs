@@ -1,0 +1,306 @@
+//! TA and LEA as services of an embedded network: they enrol vehicles and RSUs.
+//!
+//! The roles are [`cairn_protocol::authority`]; here they get their files and the ledger. A vehicle's
+//! part of the enrolment is here too: it makes its key, keeps it in a file of its own, and applies.
+//!
+//! 1. The vehicle makes key and request id and stores both.
+//! 2. TA checks the application and stores the sealed entry.
+//! 3. TA proposes, LEA reviews, the ledger executes.
+//!
+//! After a crash between any two steps the next start applies again with the same key and request
+//! id, gets the same entry, and proposes only what the ledger does not have yet.
+
+use crate::{
+    clock::TraceClock,
+    embedded::signing_key,
+    home::{Home, HomeError},
+    ledger::{Ledger, LedgerError},
+    register::Register,
+};
+use cairn_chain::{ReadError, Runtime};
+use cairn_crypto::{schnorr::SecretKey, seal::RegisterKey};
+use cairn_ledger::{
+    Address, PrivateKey, Rid, Transaction, Uid,
+    contracts::keys::{self, RsuRecord, VehicleRecord},
+};
+use cairn_protocol::{
+    authority::{
+        Application, Case, Identification, Registrar, RegistrarError, ReviewError, Reviewer,
+        RsuApplication,
+    },
+    vehicle::Identity,
+};
+use cairn_scenario::Site;
+use commonware_cryptography::{Hasher as _, Sha256, Signer as _};
+use rand::{Rng as _, rngs::StdRng};
+use std::{collections::HashMap, sync::Arc};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// How long a transaction of an authority may wait for a block, in milliseconds of block time.
+const PATIENCE_MS: u64 = 60_000;
+
+/// The longest validity that contract `keys` is deployed with, in milliseconds: two years.
+const MAX_VALIDITY_MS: u64 = 2 * 365 * 24 * 3_600_000;
+
+/// The nonce of the transaction that deploys `keys`: TA's first. Later ones count microseconds.
+const DEPLOYMENT_NONCE: u64 = 1;
+
+/// Why an authority did not do what it was asked for.
+#[derive(Debug, Error)]
+pub enum AuthorityError {
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The ledger cannot be read.
+    #[error("ledger: {0}")]
+    Read(#[from] ReadError),
+    /// The data directory.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// TA refuses.
+    #[error("TA refuses: {0}")]
+    Registrar(#[from] RegistrarError),
+    /// LEA refuses.
+    #[error("LEA refuses: {0}")]
+    Review(#[from] ReviewError),
+    /// The site of an RSU that is registered elsewhere, or under another key.
+    #[error(
+        "{0} is registered with another key or position; \
+         use the sites that the network was made with, or another directory"
+    )]
+    OtherRsu(Rid),
+}
+
+/// TA and LEA of one network.
+pub struct Authorities<E: Runtime> {
+    ledger: Ledger<E>,
+    clock: TraceClock,
+    home: Arc<Home>,
+    keys: Address,
+    ta: PrivateKey,
+    registrar: Registrar,
+    register: Register,
+    reviewer: Reviewer,
+    nonce: u64,
+    rng: StdRng,
+}
+
+impl<E: Runtime> Authorities<E> {
+    /// Opens the authorities' files.
+    pub fn open(
+        mut rng: StdRng,
+        ledger: Ledger<E>,
+        clock: TraceClock,
+        home: Arc<Home>,
+        ta: PrivateKey,
+        lea: PrivateKey,
+    ) -> Result<Self, AuthorityError> {
+        let chain = ledger.chain().id();
+        let keys = Address::of_instance(&ta.public_key(), DEPLOYMENT_NONCE);
+        let register_key = register_key(&home, &mut rng)?;
+        let (register, entries) = Register::open(&home.register())?;
+        Ok(Self {
+            // Later than any nonce of an earlier run.
+            nonce: clock.now_ms().saturating_mul(1_000),
+            registrar: Registrar::new(chain, keys, ta.clone(), register_key, entries),
+            register,
+            reviewer: Reviewer::new(chain, keys, ta.public_key(), lea),
+            ledger,
+            clock,
+            home,
+            keys,
+            ta,
+            rng,
+        })
+    }
+
+    /// The instance of contract `keys`, deployed by TA unless an earlier run has.
+    pub async fn deploy_keys(&self) -> Result<Address, AuthorityError> {
+        let instance = cairn_ledger::execute::instance_key(&self.keys);
+        let found = self.ledger.get(&[instance]).await?;
+        if found.iter().all(|(_, record)| record.is_none()) {
+            let expires_ms = self.clock.now_ms() + PATIENCE_MS;
+            let deployer = self.ta.public_key();
+            let deployment: Transaction =
+                keys::deploy(DEPLOYMENT_NONCE, expires_ms, &deployer, MAX_VALIDITY_MS);
+            let signed = deployment.sign(&self.ledger.chain().id(), &[&self.ta]);
+            self.ledger.execute(signed).await?;
+        }
+        Ok(self.keys)
+    }
+
+    /// Registers an RSU for each site, named by its place in the list, unless an earlier run has.
+    pub async fn register_rsus(
+        &mut self,
+        sites: &[Site],
+    ) -> Result<Vec<(Rid, PrivateKey)>, AuthorityError> {
+        let chain = self.ledger.chain().id();
+        let mut rsus = Vec::with_capacity(sites.len());
+        let mut cases = Vec::new();
+        for (rid, site) in (1..).map(Rid).zip(sites) {
+            let signer = signing_key(&self.home, &format!("rsu-{}", rid.0), &mut self.rng)?;
+            let position = crate::to_position(site.position);
+            let found = self.ledger.get(&[keys::rsu_key(&self.keys, rid)]).await?;
+            let found = found.into_iter().find_map(|(_, record)| record);
+            match found.map(|record| record.decode_as::<RsuRecord>()) {
+                None => {
+                    let application = RsuApplication::new(&chain, rid, position, &signer);
+                    cases.push(Case::RegisterRsu(application));
+                }
+                Some(Ok(found))
+                    if found.key == signer.public_key() && found.position == position => {}
+                Some(_) => return Err(AuthorityError::OtherRsu(rid)),
+            }
+            rsus.push((rid, signer));
+        }
+        self.execute(cases).await?;
+        Ok(rsus)
+    }
+
+    /// The identities of the vehicles with these names, registered unless they are already.
+    pub async fn enrol(&mut self, names: &[Arc<str>]) -> Result<Vec<Identity>, AuthorityError> {
+        let chain = self.ledger.chain().id();
+        let now_ms = self.clock.now_ms();
+        let mut identities = Vec::with_capacity(names.len());
+        let mut applied = Vec::with_capacity(names.len());
+        let mut entries = Vec::new();
+        for name in names {
+            let Kept { key, request } = self.kept(name)?;
+            let person = invented_person(name);
+            let application = Application::new(&chain, request, person, &key, &mut self.rng);
+            let (entry, case) = self
+                .registrar
+                .register(&application, now_ms, &mut self.rng)?;
+            identities.push(Identity {
+                uid: entry.uid,
+                key,
+            });
+            applied.push((keys::vehicle_key(&self.keys, &entry.uid), case));
+            entries.push(entry);
+        }
+        let on_ledger: Vec<_> = applied.iter().map(|(key, _)| *key).collect();
+        let found = self.ledger.get(&on_ledger).await?;
+        let is_new: Vec<bool> = found.iter().map(|(_, record)| record.is_none()).collect();
+        let new_entries = entries
+            .into_iter()
+            .zip(&is_new)
+            .filter(|(_, is_new)| **is_new);
+        let new_entries: Vec<_> = new_entries.map(|(entry, _)| entry).collect();
+        self.register.append(&new_entries)?;
+        let new_cases = applied
+            .into_iter()
+            .zip(&is_new)
+            .filter(|(_, is_new)| **is_new);
+        self.execute(new_cases.map(|((_, case), _)| case).collect())
+            .await?;
+        Ok(identities)
+    }
+
+    /// TA proposes, LEA reviews, the ledger executes.
+    async fn execute(&mut self, mut cases: Vec<Case>) -> Result<(), AuthorityError> {
+        while !cases.is_empty() {
+            let rest = cases.split_off(cases.len().min(keys::MAX_OPERATIONS));
+            let now_ms = self.clock.now_ms();
+            self.nonce += 1;
+            let proposal =
+                self.registrar
+                    .propose(self.nonce, now_ms + PATIENCE_MS, cases, now_ms)?;
+            let registered = self.registered_keys(&proposal.cases).await?;
+            let registered = |uid: &Uid| registered.get(uid).copied();
+            let signed = self
+                .reviewer
+                .review(&proposal, registered, now_ms, &mut self.rng)?;
+            self.ledger.execute(signed).await?;
+            cases = rest;
+        }
+        Ok(())
+    }
+
+    /// The keys on the ledger that updates among the cases replace: LEA's own look.
+    async fn registered_keys(
+        &self,
+        cases: &[Case],
+    ) -> Result<HashMap<Uid, [u8; 32]>, AuthorityError> {
+        let mut registered = HashMap::new();
+        for case in cases {
+            if let Case::Update { request, .. } = case {
+                let key = keys::vehicle_key(&self.keys, &request.uid);
+                let found = self.ledger.get(&[key]).await?;
+                let found = found.into_iter().find_map(|(_, record)| record);
+                let found = found.and_then(|record| record.decode_as::<VehicleRecord>().ok());
+                registered.extend(found.map(|record| (request.uid, record.key)));
+            }
+        }
+        Ok(registered)
+    }
+
+    /// What a vehicle made at its first start and keeps.
+    fn kept(&mut self, name: &str) -> Result<Kept, AuthorityError> {
+        if let Some(bytes) = self.home.vehicle(name)? {
+            let kept = Kept::from_bytes(&bytes);
+            return kept.ok_or_else(|| self.home.corrupt_vehicle(name).into());
+        }
+        let mut request = [0; REQUEST_BYTES];
+        self.rng.fill_bytes(&mut request);
+        let key = SecretKey::random(&mut self.rng);
+        let kept = Kept { key, request };
+        self.home.set_vehicle(name, &kept.to_bytes())?;
+        Ok(kept)
+    }
+}
+
+const KEY_BYTES: usize = 32;
+const REQUEST_BYTES: usize = 16;
+
+/// A vehicle's key and the id of its request for registration.
+struct Kept {
+    key: SecretKey,
+    request: [u8; REQUEST_BYTES],
+}
+
+impl Kept {
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (key, request) = bytes.split_first_chunk::<KEY_BYTES>()?;
+        Some(Self {
+            key: SecretKey::from_bytes(key).ok()?,
+            request: request.try_into().ok()?,
+        })
+    }
+
+    fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_BYTES + REQUEST_BYTES));
+        bytes.extend_from_slice(&*self.key.to_bytes());
+        bytes.extend_from_slice(&self.request);
+        bytes
+    }
+}
+
+fn register_key(home: &Home, rng: &mut StdRng) -> Result<RegisterKey, HomeError> {
+    const NAME: &str = "register";
+    let secret = match home.secret(NAME)? {
+        Some(secret) => secret,
+        None => {
+            let mut secret = Zeroizing::new(vec![0; KEY_BYTES]);
+            rng.fill_bytes(&mut secret);
+            home.set_secret(NAME, &secret)?;
+            secret
+        }
+    };
+    let secret: Result<&[u8; KEY_BYTES], _> = secret.as_slice().try_into();
+    let secret = secret.map_err(|_| home.corrupt_secret(NAME, "a key of 32 bytes"))?;
+    Ok(RegisterKey::new(secret))
+}
+
+/// Traces name vehicles, not people: the person is invented, one for each vehicle.
+fn invented_person(name: &str) -> Identification {
+    let number = Sha256::hash(&[b"person of ", name.as_bytes()]).to_string();
+    let number = &number[..16];
+    Identification {
+        name: format!("Owner {number}"),
+        document: format!("ID {number}"),
+        plate: format!("CRN {number}"),
+        vehicle: "simulated".into(),
+        licence: format!("B {number}"),
+    }
+}

@@ -1,0 +1,274 @@
+//! A whole network in this process, over real sockets on the loopback interface.
+
+use crate::{
+    clock::TraceClock,
+    home::{Home, HomeError},
+    ledger::Ledger,
+    network::{Network, NetworkError, Setup},
+    radio::udp::Udp,
+};
+use cairn_chain::{
+    Config, InsecureDealing, StartError, Validator,
+    network::{TcpConfig, start as start_validator},
+};
+use cairn_ledger::{Genesis, PrivateKey};
+use cairn_scenario::{RadioRange, Site};
+use commonware_codec::{Copying, DecodeExt as _, Encode as _, FixedSize as _};
+use commonware_cryptography::{Signer as _, bls12381::primitives::group::Share};
+use commonware_math::algebra::Random as _;
+use commonware_runtime::{
+    Clock as _, Handle, Runner as _, Supervisor as _,
+    tokio::{Config as RuntimeConfig, Context, Runner},
+};
+use commonware_utils::ordered::{Map, Set};
+use rand::{SeedableRng as _, rngs::StdRng};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::UNIX_EPOCH,
+};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// The name that the genesis of an embedded network carries.
+const NAME: &str = "embedded road";
+
+/// What an embedded network is made of.
+pub struct Options {
+    /// Validators of the road chain, at least one.
+    pub validators: usize,
+    /// Where RSUs stand.
+    pub sites: Vec<Site>,
+    /// Radio range.
+    pub range: RadioRange,
+    /// Draws everything random, keys included, from this number instead of the system: for
+    /// experiments that are to be repeated.
+    pub seed: Option<u64>,
+    /// Where the network is kept; without it, it is gone at the end.
+    pub data: Option<PathBuf>,
+}
+
+/// Why an embedded network did not come up.
+#[derive(Debug, Error)]
+pub enum EmbeddedError {
+    /// There is no temporary directory.
+    #[error("cannot create a temporary directory: {0}")]
+    Temporary(io::Error),
+    /// The network.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// No port is free on the loopback interface.
+    #[error("cannot find a free port on 127.0.0.1: {0}")]
+    Port(io::Error),
+}
+
+impl From<HomeError> for EmbeddedError {
+    fn from(error: HomeError) -> Self {
+        Self::Network(error.into())
+    }
+}
+
+/// The running network over loopback sockets.
+pub type Running = Network<Context, Udp>;
+
+/// Brings a network up, hands it to `work`, and stops it.
+pub fn run<T, W>(options: Options, work: W) -> Result<T, EmbeddedError>
+where
+    W: AsyncFnOnce(&mut Running) -> T,
+{
+    let temporary;
+    let path: &Path = match &options.data {
+        Some(path) => path,
+        None => {
+            temporary = tempfile::Builder::new()
+                .prefix("cairn-")
+                .tempdir()
+                .map_err(EmbeddedError::Temporary)?;
+            &temporary.path().join("network")
+        }
+    };
+    let home = Arc::new(Home::open(path)?);
+    let config = RuntimeConfig::default().with_storage_directory(home.chain_storage());
+    Runner::new(config).start(|context| async move {
+        let (mut network, validators) = start(context, options, home).await?;
+        let result = work(&mut network).await;
+        drop(network);
+        for (validator, links) in validators {
+            validator.stop().await;
+            links.abort();
+        }
+        Ok(result)
+    })
+}
+
+/// Each validator's identity, and its share of the network's key.
+pub(crate) type Keys = Vec<(PrivateKey, Share)>;
+
+async fn start(
+    context: Context,
+    options: Options,
+    home: Arc<Home>,
+) -> Result<(Running, Vec<(Validator<Context>, Handle<()>)>), EmbeddedError> {
+    let mut rng = match options.seed {
+        Some(seed) => StdRng::seed_from_u64(seed),
+        None => StdRng::from_rng(&mut context.child("seed")),
+    };
+    let since_1970 = context
+        .current()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let now_ms = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
+    let clock = TraceClock::new(context.child("clock"), now_ms, u64::MAX);
+
+    let ta = signing_key(&home, "ta", &mut rng)?;
+    let lea = signing_key(&home, "lea", &mut rng)?;
+    let (genesis, keys) = constitution(&home, options.validators, [&ta, &lea], now_ms, &mut rng)?;
+
+    let addresses = free_addresses(keys.len()).map_err(EmbeddedError::Port)?;
+    let by_key: Map<_, _> = keys
+        .iter()
+        .zip(&addresses)
+        .map(|((identity, _), address)| (identity.public_key(), *address))
+        .collect::<Vec<_>>()
+        .try_into()
+        .expect("validators have different keys");
+    let mut validators = Vec::with_capacity(keys.len());
+    for (index, ((identity, share), listen)) in keys.into_iter().zip(addresses).enumerate() {
+        let number = index + 1;
+        let failed = |source: StartError| NetworkError::Validator { number, source };
+        let tcp = TcpConfig {
+            identity: identity.clone(),
+            chain: genesis.chain_id(),
+            listen,
+            validators: by_key.clone(),
+        };
+        let context = context.child("validator").with_attribute("number", number);
+        let config = Config {
+            genesis: genesis.clone(),
+            identity,
+            share,
+            partition: format!("validator-{number}"),
+        };
+        let started = start_validator(context, config, tcp, clock.reader());
+        validators.push(started.await.map_err(failed)?);
+    }
+    for (validator, _) in &validators {
+        validator
+            .chain()
+            .ready()
+            .await
+            .map_err(NetworkError::from)?;
+    }
+    let (first, _) = &validators[0];
+    let ledger = Ledger::observe(&context, first.chain().clone());
+    // A ledger that was replayed faster than time went by is ahead of the system's clock.
+    clock.advance(ledger.chain().status().time_ms + 1, u64::MAX);
+
+    let setup = Setup {
+        context: context.child("network"),
+        rng,
+        radio: Udp,
+        clock,
+        home,
+        ledger,
+        ta,
+        lea,
+        sites: options.sites,
+        range: options.range,
+    };
+    Ok((Network::start(setup).await?, validators))
+}
+
+/// The genesis and the validators' keys: those of the directory, or new ones.
+pub(crate) fn constitution(
+    home: &Home,
+    count: usize,
+    [ta, lea]: [&PrivateKey; 2],
+    now_ms: u64,
+    rng: &mut StdRng,
+) -> Result<(Genesis, Keys), NetworkError> {
+    if let Some(genesis) = home.genesis()? {
+        let found = genesis.validators.len();
+        if found != count {
+            return Err(NetworkError::OtherNetwork {
+                expected: count,
+                found,
+            });
+        }
+        let keys = (1..=found)
+            .map(|number| validator_keys(home, number))
+            .collect::<Result<_, _>>()?;
+        return Ok((genesis, keys));
+    }
+    let identities: Vec<PrivateKey> = (0..count).map(|_| PrivateKey::random(&mut *rng)).collect();
+    let validators = identities.iter().map(|identity| identity.public_key());
+    let validators = Set::try_from(validators.collect::<Vec<_>>());
+    let validators = validators.expect("random keys are different");
+    let dealing = InsecureDealing::deal(&validators, rng);
+    let mut keys = Vec::with_capacity(identities.len());
+    for (number, identity) in (1..).zip(identities) {
+        let share = dealing.shares.get_value(&identity.public_key());
+        let share = share.expect("every validator was dealt a share").clone();
+        let mut secret = Zeroizing::new(identity.encode().to_vec());
+        secret.extend_from_slice(&share.encode());
+        home.set_secret(&validator_name(number), &secret)?;
+        keys.push((identity, share));
+    }
+    let genesis = Genesis {
+        name: NAME.into(),
+        validators,
+        sharing: dealing.sharing,
+        ta: ta.public_key(),
+        lea: lea.public_key(),
+        time_ms: now_ms,
+    };
+    home.set_genesis(&genesis)?;
+    Ok((genesis, keys))
+}
+
+fn validator_name(number: usize) -> String {
+    format!("validator-{number}")
+}
+
+/// A validator's identity and its share of the network's key.
+fn validator_keys(home: &Home, number: usize) -> Result<(PrivateKey, Share), HomeError> {
+    let name = validator_name(number);
+    let corrupt = || home.corrupt_secret(&name, "a validator's identity and share");
+    let secret = home.secret(&name)?.ok_or_else(corrupt)?;
+    let (identity, share) = secret
+        .split_at_checked(PrivateKey::SIZE)
+        .ok_or_else(corrupt)?;
+    match (
+        PrivateKey::decode(Copying(identity)),
+        Share::decode(Copying(share)),
+    ) {
+        (Ok(identity), Ok(share)) => Ok((identity, share)),
+        _ => Err(corrupt()),
+    }
+}
+
+/// The Ed25519 key called `name`, made if it is not there yet.
+pub(crate) fn signing_key(
+    home: &Home,
+    name: &str,
+    rng: &mut StdRng,
+) -> Result<PrivateKey, HomeError> {
+    if let Some(secret) = home.secret(name)? {
+        return PrivateKey::decode(Copying(&secret))
+            .map_err(|_| home.corrupt_secret(name, "an Ed25519 key"));
+    }
+    let key = PrivateKey::random(rng);
+    home.set_secret(name, &Zeroizing::new(key.encode().to_vec()))?;
+    Ok(key)
+}
+
+/// Addresses on the loopback interface that nobody listens on now.
+fn free_addresses(count: usize) -> io::Result<Vec<SocketAddr>> {
+    // All are held until the last is found, so that they are different.
+    let held: Vec<TcpListener> = (0..count)
+        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+        .collect::<io::Result<_>>()?;
+    held.iter().map(TcpListener::local_addr).collect()
+}

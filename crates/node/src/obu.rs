@@ -1,0 +1,333 @@
+//! The vehicle's on-board unit (OBU) as a task: its antenna and its decisions around the role
+//! [`cairn_protocol::vehicle`].
+//!
+//! Once per step of the trace the OBU learns where it is and which RSUs are within radio range.
+//! Without a session at one of those it logs in at the nearest, as soon as it has heard and
+//! believed its beacon. It renews its session key from time to time. When it has done what it can
+//! in this step it says so.
+
+use crate::{clock::TraceClock, counters::Counters, radio::Endpoint};
+use cairn_chain::Runtime;
+use cairn_ledger::{Position, Rid};
+use cairn_protocol::{
+    trust::Road,
+    vehicle::{Effect, Identity, Refusal, Vehicle},
+};
+use rand::rngs::StdRng;
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    time::{Duration, SystemTime},
+};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, warn};
+
+/// Trace time after a login or rekey until the session key is renewed, in milliseconds.
+const REKEY_AFTER_MS: u64 = 20_000;
+
+/// Trace time until a vehicle tries again where it was refused, in milliseconds.
+const RETRY_REFUSED_MS: u64 = 30_000;
+
+/// Real time after which a vehicle that is still waiting for an answer lets the step end. Its login
+/// goes on in the next one.
+const STEP_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Trace time stands still at the end of a step; what is due in the next one is not waited for
+/// more often than this.
+const SHORTEST_WAIT: Duration = Duration::from_millis(20);
+
+/// Steps that wait for an OBU.
+const STEPS: usize = 2;
+
+/// What the OBU is told once per step.
+pub struct Step {
+    /// Where the vehicle is.
+    pub position: Position,
+    /// The RSUs within radio range, nearest first.
+    pub audible: Vec<(Rid, SocketAddr)>,
+    /// Tells that the OBU has done what it can in this step.
+    pub done: oneshot::Sender<()>,
+}
+
+/// A running OBU.
+pub struct Obu {
+    /// Its antenna's address.
+    pub address: SocketAddr,
+    /// Its steps. Closing this ends the task.
+    pub steps: mpsc::Sender<Step>,
+}
+
+/// Starts the OBU of the vehicle with this number in the trace.
+pub fn start<E: Runtime, A: Endpoint>(
+    context: &E,
+    rng: StdRng,
+    number: u32,
+    identity: Identity,
+    road: Road,
+    antenna: A,
+    clock: TraceClock,
+    counters: Counters,
+) -> Obu {
+    let (steps, received) = mpsc::channel(STEPS);
+    let obu = Obu {
+        address: antenna.address(),
+        steps,
+    };
+    let role = Vehicle::new(identity, road);
+    context.child("obu").spawn(move |context| {
+        let task = Task {
+            context,
+            number,
+            role,
+            antenna,
+            clock,
+            counters,
+            rng,
+            position: Position { x_cm: 0, y_cm: 0 },
+            audible: Vec::new(),
+            hello_sent: None,
+            refused: HashMap::new(),
+            rekey_ms: None,
+            rekeying: false,
+        };
+        task.run(received)
+    });
+    obu
+}
+
+struct Task<E: Runtime, A> {
+    context: E,
+    number: u32,
+    role: Vehicle,
+    antenna: A,
+    clock: TraceClock,
+    counters: Counters,
+    rng: StdRng,
+    position: Position,
+    audible: Vec<(Rid, SocketAddr)>,
+    /// When the first `Hello` of the login under way was sent.
+    hello_sent: Option<SystemTime>,
+    /// Until when not to try again at RSUs that refused.
+    refused: HashMap<Rid, u64>,
+    /// When to renew the session key.
+    rekey_ms: Option<u64>,
+    rekeying: bool,
+}
+
+/// A step that is not finished yet.
+struct Open {
+    done: oneshot::Sender<()>,
+    until: SystemTime,
+}
+
+impl<E: Runtime, A: Endpoint> Task<E, A> {
+    async fn run(mut self, mut steps: mpsc::Receiver<Step>) {
+        let mut open: Option<Open> = None;
+        loop {
+            if open.is_some() && self.is_settled() {
+                Self::finish(&mut open);
+            }
+            let wake = self.wake_at(open.as_ref());
+            let sleep = async {
+                match wake {
+                    Some(at) => self.context.sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                step = steps.recv() => match step {
+                    Some(step) => {
+                        Self::finish(&mut open);
+                        open = Some(self.step(step).await);
+                    }
+                    None => return,
+                },
+                (_, datagram) = self.antenna.receive() => self.datagram(&datagram).await,
+                () = sleep => {
+                    let now_ms = self.clock.now_ms();
+                    let effects = self.role.wake(now_ms, &mut self.rng);
+                    self.follow(effects).await;
+                    let now = self.context.current();
+                    if open.as_ref().is_some_and(|open| open.until <= now) {
+                        debug!(vehicle = self.number, "step ends before its login");
+                        Self::finish(&mut open);
+                    }
+                }
+            }
+        }
+    }
+
+    fn finish(open: &mut Option<Open>) {
+        if let Some(open) = open.take() {
+            // The replay may have been stopped meanwhile.
+            let _ = open.done.send(());
+        }
+    }
+
+    async fn step(&mut self, step: Step) -> Open {
+        self.position = step.position;
+        self.audible = step.audible;
+        let now_ms = self.clock.now_ms();
+        let effects = self.role.wake(now_ms, &mut self.rng);
+        self.follow(effects).await;
+        if self.serving().is_some() && self.rekey_ms.is_some_and(|at_ms| at_ms <= now_ms) {
+            self.rekey(now_ms).await;
+        }
+        Open {
+            done: step.done,
+            until: self.context.current() + STEP_PATIENCE,
+        }
+    }
+
+    /// The RSU in range at which the vehicle has a session.
+    fn serving(&self) -> Option<Rid> {
+        let (rid, _) = self.role.session()?;
+        self.address_of(rid).map(|_| rid)
+    }
+
+    /// Where to log in: nowhere while served, else at the nearest RSU that has not refused lately.
+    fn target(&self) -> Option<Rid> {
+        if self.serving().is_some() {
+            return None;
+        }
+        let now_ms = self.clock.now_ms();
+        let nearest_first = self.audible.iter().map(|(rid, _)| *rid);
+        nearest_first.into_iter().find(|rid| {
+            let until_ms = self.refused.get(rid);
+            until_ms.is_none_or(|until_ms| *until_ms <= now_ms)
+        })
+    }
+
+    /// Whether nothing is left to be done in this step.
+    fn is_settled(&self) -> bool {
+        self.target().is_none() && !(self.rekeying && self.serving().is_some())
+    }
+
+    /// Whether a login is under way at an RSU that can still answer.
+    fn is_logging_in(&self) -> bool {
+        let to = self.role.logging_in_to();
+        to.is_some_and(|rid| self.address_of(rid).is_some())
+    }
+
+    fn address_of(&self, rid: Rid) -> Option<SocketAddr> {
+        self.audible
+            .iter()
+            .find(|(audible, _)| *audible == rid)
+            .map(|(_, address)| *address)
+    }
+
+    /// The role counts in trace time, the runtime in real time; inside a step both run alike.
+    fn wake_at(&self, open: Option<&Open>) -> Option<SystemTime> {
+        let now_ms = self.clock.now_ms();
+        let role = self.role.next_wakeup().map(|at_ms| {
+            let wait = Duration::from_millis(at_ms.saturating_sub(now_ms));
+            self.context.current() + wait.max(SHORTEST_WAIT)
+        });
+        [role, open.map(|open| open.until)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    async fn datagram(&mut self, datagram: &[u8]) {
+        let now_ms = self.clock.now_ms();
+        let received = self
+            .role
+            .receive(datagram, &self.position, now_ms, &mut self.rng);
+        match received {
+            Ok(effects) => self.follow(effects).await,
+            Err(refusal) => debug!(vehicle = self.number, %refusal, "datagram refused"),
+        }
+    }
+
+    async fn follow(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            let now_ms = self.clock.now_ms();
+            match effect {
+                Effect::Send { to, datagram } => self.send(to, &datagram).await,
+                Effect::Believed(rid) => {
+                    if !self.is_logging_in() && self.target() == Some(rid) {
+                        self.login(rid, now_ms).await;
+                    }
+                }
+                Effect::LoggedIn { .. } => {
+                    let sent = self
+                        .hello_sent
+                        .take()
+                        .unwrap_or_else(|| self.context.current());
+                    let round_trip = self.context.current().duration_since(sent);
+                    let round_trip = round_trip.unwrap_or_default();
+                    self.counters
+                        .logged_in(self.number, round_trip.as_secs_f64() * 1000.0);
+                    self.rekey_ms = Some(now_ms + REKEY_AFTER_MS);
+                    self.rekeying = false;
+                }
+                Effect::LoginRefused { rid, code } => {
+                    warn!(vehicle = self.number, %rid, ?code, "login refused");
+                    self.counters.login_refused();
+                    self.refused.insert(rid, now_ms + RETRY_REFUSED_MS);
+                }
+                Effect::LoginUnanswered(rid) => {
+                    debug!(vehicle = self.number, %rid, "login unanswered");
+                    self.counters.login_unanswered();
+                }
+                Effect::Rekeyed { .. } => {
+                    self.counters.rekeyed();
+                    self.rekey_ms = Some(now_ms + REKEY_AFTER_MS);
+                    self.rekeying = false;
+                }
+                Effect::RekeyUnanswered(rid) => {
+                    debug!(vehicle = self.number, %rid, "rekey unanswered");
+                    self.rekeying = false;
+                }
+                Effect::SessionOver(_) => {
+                    self.rekey_ms = None;
+                    self.rekeying = false;
+                }
+            }
+        }
+    }
+
+    async fn login(&mut self, rid: Rid, now_ms: u64) {
+        match self.role.login(rid, now_ms, &mut self.rng) {
+            Ok(effects) => {
+                self.hello_sent = Some(self.context.current());
+                for effect in effects {
+                    if let Effect::Send { to, datagram } = effect {
+                        self.counters.hello(datagram.len());
+                        self.send(to, &datagram).await;
+                    }
+                }
+            }
+            Err(refusal) => self.not_sent(&refusal),
+        }
+    }
+
+    async fn rekey(&mut self, now_ms: u64) {
+        match self.role.rekey(now_ms, &mut self.rng) {
+            Ok(effects) => {
+                self.rekeying = true;
+                self.rekey_ms = None;
+                for effect in effects {
+                    if let Effect::Send { to, datagram } = effect {
+                        self.counters.rekey_request(datagram.len());
+                        self.send(to, &datagram).await;
+                    }
+                }
+            }
+            Err(refusal) => self.not_sent(&refusal),
+        }
+    }
+
+    fn not_sent(&self, refusal: &Refusal) {
+        debug!(vehicle = self.number, %refusal, "nothing to send");
+    }
+
+    async fn send(&self, to: Rid, datagram: &[u8]) {
+        if let Some(address) = self.address_of(to) {
+            self.counters.datagram(datagram.len());
+            self.antenna.send(address, datagram).await;
+        }
+    }
+}

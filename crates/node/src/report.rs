@@ -1,0 +1,130 @@
+//! What a run did, in numbers. The JSON form is for programs; the command line prints it for people.
+
+use serde::Serialize;
+
+/// The report of one run. Times are wall time unless they say otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Report {
+    /// What came in.
+    pub trace: TraceReport,
+    /// The ledger and the RSUs.
+    pub network: NetworkReport,
+    /// Logins of vehicles at RSUs.
+    pub login: LoginReport,
+    /// Duration of the replay, in seconds.
+    pub wall_s: f64,
+    /// The most memory that the process held at a time, in MiB.
+    pub peak_rss_mib: f64,
+}
+
+/// The traffic trace.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct TraceReport {
+    /// Different vehicles.
+    pub vehicles: u64,
+    /// Positions, one per vehicle and step.
+    pub rows: u64,
+    /// From the first to the last step, in seconds of trace time.
+    pub duration_s: f64,
+    /// Vehicles that were in range of an RSU at least once.
+    pub vehicles_in_range: u64,
+    /// Rows within range of an RSU.
+    pub rows_in_range: u64,
+}
+
+/// The ledger and the RSUs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct NetworkReport {
+    /// Validators of the road chain.
+    pub validators: u64,
+    /// RSUs along the road.
+    pub rsus: u64,
+    /// Height of the ledger at the end. More than `blocks` when the ledger was continued.
+    pub height: u64,
+    /// Blocks finalised during the run.
+    pub blocks: u64,
+    /// Transactions in them.
+    pub transactions: u64,
+    /// Of those, refused by the ledger.
+    pub transactions_refused: u64,
+    /// From handing in a transaction until it was final and executed, in milliseconds.
+    pub finality_ms: Quantiles,
+    /// Bytes on disk at the end.
+    pub disk_bytes: u64,
+}
+
+/// Logins of vehicles at RSUs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct LoginReport {
+    /// Full logins: two-way authentication with key agreement.
+    pub full: u64,
+    /// Logins that an RSU or a vehicle refused.
+    pub refused: u64,
+    /// Logins that got no answer in time.
+    pub unanswered: u64,
+    /// Vehicles that logged in at least once.
+    pub vehicles: u64,
+    /// Session keys renewed.
+    pub rekeyed: u64,
+    /// Bytes of a first message, the largest sent.
+    pub hello_bytes: u64,
+    /// Bytes of an answer, the largest sent.
+    pub accept_bytes: u64,
+    /// Bytes of both messages of a rekey, the largest sent.
+    pub rekey_bytes: u64,
+    /// From first message to answer, in milliseconds.
+    pub round_trip_ms: Quantiles,
+    /// Bytes of all datagrams, both directions, beacons and proofs included.
+    pub radio_bytes: u64,
+}
+
+/// Two quantiles of a distribution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Quantiles {
+    /// The median.
+    pub p50: f64,
+    /// The 99th percentile.
+    pub p99: f64,
+}
+
+impl Quantiles {
+    /// The quantiles of `samples` (nearest rank); zeros if there are none.
+    pub fn of(mut samples: Vec<f64>) -> Self {
+        samples.sort_by(f64::total_cmp);
+        let rank = |share: f64| {
+            let index = (samples.len() as f64 * share).ceil() as usize;
+            samples.get(index.saturating_sub(1)).copied().unwrap_or(0.0)
+        };
+        Self {
+            p50: rank(0.5),
+            p99: rank(0.99),
+        }
+    }
+}
+
+/// The most memory that this process has held, in MiB; 0 where the system does not tell.
+pub fn peak_rss_mib() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok());
+    kib.unwrap_or(0.0) / 1024.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_nearest_ranks() {
+        let samples = (1..=200).rev().map(f64::from).collect();
+        assert_eq!(
+            Quantiles::of(samples),
+            Quantiles {
+                p50: 100.0,
+                p99: 198.0
+            }
+        );
+        assert_eq!(Quantiles::of(vec![7.0]), Quantiles { p50: 7.0, p99: 7.0 });
+        assert_eq!(Quantiles::of(Vec::new()), Quantiles::default());
+    }
+}
