@@ -50,11 +50,11 @@ impl Road {
             max_hops: MAX_HOPS,
         };
         let ta = world.ta.public_key();
-        let deploy = tokens::deploy(1_000, NOW, &ta, &parameters);
+        let deploy = tokens::deploy(40, NOW, &ta, &parameters);
         let deploy = deploy.sign(&world.genesis.chain_id(), &[&world.ta]);
         assert_eq!(world.run(&deploy), Ok(()));
         Self {
-            tokens: Address::of_instance(&ta, 1_000),
+            tokens: Address::of_instance(&ta, 40),
             world,
             rsus,
             nonce: 0,
