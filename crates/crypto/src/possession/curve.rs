@@ -9,7 +9,8 @@
 //! Why not the hash of RFC 9380: `h` commutes with sums, `Σ w·H(b) = h·(Σ w·T(b))`, so a
 //! verifier multiplies by `h` once for all blocks, not once for each (`blst` offers RFC 9380's
 //! hash only with its cofactor cleared), and there is no isogeny. An audit of 460 blocks costs
-//! two fifths less; a tag, which clears its own cofactor, about as much as before.
+//! two fifths less, again and again; a tag, which clears its own cofactor and passes through an
+//! encoding, costs a third more, once (207 against 155 µs on the machine of the first measurement).
 //!
 //! This file alone touches `blst`, through its safe interface; G1 elsewhere is commonware's type.
 
