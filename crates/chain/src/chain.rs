@@ -5,35 +5,31 @@ use crate::{
     engine::Runtime,
     gossip::Batch,
     mempool::MAX_TRANSACTION_BYTES,
-    prover,
-    state::State,
 };
 use cairn_ledger::{
-    Block, ChainId, Genesis, PublicKey, Receipt, Record, SignedTransaction, StateKey, TxId,
-    light::{LedgerProof, Scheme},
-    transaction::verify_signatures,
+    ChainId, Genesis, PublicKey, Receipt, Record, SignedTransaction, StateKey, TxId,
+    light::LedgerProof, transaction::verify_signatures,
 };
 use commonware_codec::EncodeSize as _;
-use commonware_consensus::marshal::{core::Mailbox, standard::Standard};
 use commonware_parallel::Sequential;
 use commonware_utils::channel::{mpsc, ring, watch};
+use futures::future::BoxFuture;
 use rand::{SeedableRng as _, rngs::StdRng};
 use std::sync::{Arc, Mutex, PoisonError};
 use thiserror::Error;
 
-/// What exists once a validator has recovered.
-pub(crate) struct Parts<E: Runtime> {
-    pub(crate) state: State<E>,
-    pub(crate) marshal: Mailbox<Scheme, Standard<Block>>,
-}
+/// Reads the state of a validator that has recovered.
+///
+/// A trait object, so that the storage behind it is compiled in this crate only.
+pub(crate) trait Reader: Send + Sync {
+    /// See [`Chain::get`].
+    fn get<'a>(
+        &'a self,
+        keys: &'a [StateKey],
+    ) -> BoxFuture<'a, Result<Vec<Option<Record>>, ReadError>>;
 
-impl<E: Runtime> Clone for Parts<E> {
-    fn clone(&self) -> Self {
-        Self {
-            state: self.state.clone(),
-            marshal: self.marshal.clone(),
-        }
-    }
+    /// See [`Chain::prove`].
+    fn prove<'a>(&'a self, keys: &'a [StateKey]) -> BoxFuture<'a, Result<LedgerProof, ReadError>>;
 }
 
 /// Why transactions were not taken. None of a batch is taken if one is not.
@@ -120,7 +116,7 @@ struct Shared<E: Runtime> {
     genesis: Arc<Genesis>,
     chain_id: ChainId,
     book: Book,
-    parts: watch::Receiver<Option<Parts<E>>>,
+    parts: watch::Receiver<Option<Arc<dyn Reader>>>,
     gossip: mpsc::Sender<Batch>,
 }
 
@@ -137,7 +133,7 @@ impl<E: Runtime> Chain<E> {
         runtime: E,
         genesis: Arc<Genesis>,
         book: Book,
-        parts: watch::Receiver<Option<Parts<E>>>,
+        parts: watch::Receiver<Option<Arc<dyn Reader>>>,
         gossip: mpsc::Sender<Batch>,
     ) -> Self {
         Self {
@@ -209,20 +205,13 @@ impl<E: Runtime> Chain<E> {
 
     /// The records under `keys` in the latest applied state, which is final.
     pub async fn get(&self, keys: &[StateKey]) -> Result<Vec<Option<Record>>, ReadError> {
-        let parts = self.parts().await?;
-        let references: Vec<_> = keys.iter().collect();
-        let state = parts.state.read().await;
-        state
-            .get_many(&references)
-            .await
-            .map_err(|error| ReadError::Storage(error.to_string()))
+        self.reader().await?.get(keys).await
     }
 
     /// Proves to a light client what the latest certified state says of `keys`, at most
     /// [`cairn_ledger::light::MAX_ENTRIES`] of them.
     pub async fn prove(&self, keys: &[StateKey]) -> Result<LedgerProof, ReadError> {
-        let parts = self.parts().await?;
-        prover::prove(&parts, &self.shared.book, keys).await
+        self.reader().await?.prove(keys).await
     }
 
     /// Every block that becomes final from now on, as it is applied here. A subscriber that lags
@@ -264,10 +253,10 @@ impl<E: Runtime> Chain<E> {
 
     /// Waits until recovery and synchronisation are finished.
     pub async fn ready(&self) -> Result<(), ReadError> {
-        self.parts().await.map(|_| ())
+        self.reader().await.map(drop)
     }
 
-    async fn parts(&self) -> Result<Parts<E>, ReadError> {
+    async fn reader(&self) -> Result<Arc<dyn Reader>, ReadError> {
         let mut parts = self.shared.parts.clone();
         let ready = parts.wait_for(Option::is_some).await;
         ready

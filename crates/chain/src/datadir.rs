@@ -10,21 +10,12 @@ use commonware_utils::{fixed_bytes, sequence::FixedBytes};
 
 const CHAIN_ID: FixedBytes<1> = fixed_bytes!("01");
 
-/// Whether storage has been used before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Storage {
-    /// Nothing was stored under this prefix.
-    Fresh,
-    /// An earlier run of the same chain stored something.
-    Used,
-}
-
 /// Marks the storage under `prefix` as that of `chain`, or finds it marked so.
 pub(crate) async fn claim<E: Context>(
     context: E,
     prefix: &str,
     chain: ChainId,
-) -> Result<Storage, StartError> {
+) -> Result<(), StartError> {
     let config = metadata::Config {
         partition: format!("{prefix}-chain"),
         codec_config: (),
@@ -33,16 +24,15 @@ pub(crate) async fn claim<E: Context>(
         .await
         .map_err(|error| StartError::Storage(error.to_string()))?;
     match mark.get(&CHAIN_ID) {
-        Some(found) if *found == chain => Ok(Storage::Used),
+        Some(found) if *found == chain => Ok(()),
         Some(found) => Err(StartError::OtherChain {
             expected: chain,
             found: *found,
         }),
-        None => {
-            mark.put_sync(CHAIN_ID, chain)
-                .await
-                .map_err(|error| StartError::Storage(error.to_string()))?;
-            Ok(Storage::Fresh)
-        }
+        None => mark
+            .put_sync(CHAIN_ID, chain)
+            .await
+            .map(drop)
+            .map_err(|error| StartError::Storage(error.to_string())),
     }
 }

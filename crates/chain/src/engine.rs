@@ -11,8 +11,7 @@
 use crate::{
     application::{Application, genesis_block},
     book::Book,
-    chain::Parts,
-    datadir::Storage as Directory,
+    chain::Reader,
     gate::Gate,
     limits::{
         ARCHIVE_SECTION, BROADCAST_DEQUE, CERTIFICATION_TIMEOUT, FETCH_RETRY, FETCH_TIMEOUT,
@@ -23,6 +22,7 @@ use crate::{
     },
     links::Link,
     observer::Observer,
+    prover::Parts,
     state::{self, Database},
 };
 use cairn_ledger::{Block, Genesis, PublicKey, light::Scheme};
@@ -54,7 +54,7 @@ use commonware_runtime::{Clock, Metrics, Spawner, Storage, buffer::paged::CacheR
 use commonware_storage::{archive::prunable, mmr, translator::EightCap};
 use commonware_utils::{NZU64, NonZeroDuration, channel::watch};
 use rand_core::CryptoRng;
-use std::{num::NonZeroU64, time::Duration};
+use std::{num::NonZeroU64, sync::Arc, time::Duration};
 use tracing::info;
 
 /// What a validator needs of its surroundings: tasks, time, randomness, storage, metrics.
@@ -66,14 +66,13 @@ impl<E: Spawner + Clock + Metrics + Storage + CryptoRng> Runtime for E {}
 const EPOCH_BLOCKS: NonZeroU64 = NZU64!(u64::MAX);
 
 /// Everything that [`Engine::run`] connects.
-pub(crate) struct Engine<E: Runtime, S, R, P, B> {
-    pub(crate) genesis: std::sync::Arc<Genesis>,
+pub(crate) struct Engine<S, R, P, B> {
+    pub(crate) genesis: Arc<Genesis>,
     pub(crate) identity: PublicKey,
     pub(crate) scheme: Scheme,
     pub(crate) partition: String,
-    pub(crate) storage: Directory,
     pub(crate) book: Book,
-    pub(crate) ready: watch::Sender<Option<Parts<E>>>,
+    pub(crate) ready: watch::Sender<Option<Arc<dyn Reader>>>,
     pub(crate) votes: Link<S, R>,
     pub(crate) certificates: Link<S, R>,
     pub(crate) resolver: Link<S, R>,
@@ -85,16 +84,15 @@ pub(crate) struct Engine<E: Runtime, S, R, P, B> {
     pub(crate) blocker: B,
 }
 
-impl<E, S, R, P, B> Engine<E, S, R, P, B>
+impl<S, R, P, B> Engine<S, R, P, B>
 where
-    E: Runtime,
     S: Sender<PublicKey = PublicKey>,
     R: Receiver<PublicKey = PublicKey>,
     P: Provider<PublicKey = PublicKey>,
     B: Blocker<PublicKey = PublicKey>,
 {
     /// Runs the validator until consensus ends, which it does not by itself.
-    pub(crate) async fn run(self, context: E) {
+    pub(crate) async fn run<E: Runtime>(self, context: E) {
         let page_cache = CacheRef::new(PAGE_SIZE, PAGE_CACHE);
         let provider = ConstantProvider::new(self.scheme.clone());
         let first = genesis_block::<E>(&self.genesis);
@@ -127,7 +125,8 @@ where
         );
         broadcast.start(self.broadcast);
 
-        // Where to begin: at the last own block, or at a recent one of the others'.
+        // Where to begin: at the last own block, or, until the state has been complete here once, at
+        // a recent one of the others'. A network that begins has none; hence the time limit.
         let mut plan = SyncPlan::init(context.child("plan"), &self.partition).await;
         let (probe, probe_mailbox) = Probe::new(probe::Config {
             context: context.child("probe"),
@@ -139,7 +138,7 @@ where
             retry_timeout: nonzero(PROBE_RETRY),
         });
         probe.start(self.probe);
-        if plan.should_sync(self.storage == Directory::Fresh) {
+        if plan.may_sync() {
             let floor = probe_mailbox.subscribe();
             if let Ok(Ok(floor)) = context.timeout(JOIN_PROBE, floor).await {
                 info!(view = %floor.proposal.round.view(), "others are ahead: synchronising the state");
@@ -248,7 +247,7 @@ where
                 blocker: self.blocker,
                 automaton: deferred.clone(),
                 relay: deferred.clone(),
-                reporter: Reporters::from((Observer(self.book), deferred)),
+                reporter: Reporters::from((Observer(self.book.clone()), deferred)),
                 strategy: Sequential,
                 partition: format!("{}-consensus", self.partition),
                 mailbox_size: MAILBOX,
@@ -274,10 +273,11 @@ where
         .start(self.votes, self.certificates, self.resolver);
 
         let state = stateful_mailbox.subscribe_databases().await;
-        self.ready.send_replace(Some(Parts {
+        self.ready.send_replace(Some(Arc::new(Parts {
             state,
             marshal: marshal_mailbox,
-        }));
+            book: self.book,
+        })));
         let _ = consensus.await;
     }
 }

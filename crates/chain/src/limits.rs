@@ -75,9 +75,10 @@ pub const MAX_APPLIED_HEADERS: usize = 16;
 /// How many finalised blocks a proof waits for one that has a certificate of its own.
 pub const MAX_PROOF_ATTEMPTS: usize = 8;
 
-/// Finalised blocks that are kept for validators that were down: at 50 blocks per second twenty
-/// seconds, when idle seventeen minutes. Who is further behind synchronises the state instead.
-pub const RETAINED_BLOCKS: usize = 1_024;
+/// Finalised blocks that are kept for validators that were down: at 30 blocks per second four and a
+/// half minutes, when idle more than two hours. Who was down for longer needs an empty directory,
+/// and then synchronises the state instead.
+pub const RETAINED_BLOCKS: usize = 8_192;
 
 /// Blocks whose state operations are kept for peers that synchronise the state.
 pub const RETAINED_STATE_BLOCKS: usize = 256;

@@ -9,27 +9,53 @@
 
 use crate::{
     book::Book,
-    chain::{Parts, ReadError},
+    chain::{ReadError, Reader},
     engine::Runtime,
     limits::MAX_PROOF_ATTEMPTS,
-    state::Database,
+    state::{Database, State},
 };
 use cairn_ledger::{
-    Header, StateKey,
-    light::{Entry, LedgerProof, MAX_ENTRIES},
+    Block, Header, Record, StateKey,
+    light::{Entry, Finalization, LedgerProof, MAX_ENTRIES, Scheme},
 };
+use commonware_consensus::marshal::{core::Mailbox, standard::Standard};
 use commonware_cryptography::sha256::Digest;
+use futures::{FutureExt as _, future::BoxFuture};
+
+/// A recovered validator's storage.
+pub(crate) struct Parts<E: Runtime> {
+    pub(crate) state: State<E>,
+    pub(crate) marshal: Mailbox<Scheme, Standard<Block>>,
+    pub(crate) book: Book,
+}
+
+impl<E: Runtime> Reader for Parts<E> {
+    fn get<'a>(
+        &'a self,
+        keys: &'a [StateKey],
+    ) -> BoxFuture<'a, Result<Vec<Option<Record>>, ReadError>> {
+        async move {
+            let references: Vec<_> = keys.iter().collect();
+            let state = self.state.read().await;
+            state
+                .get_many(&references)
+                .await
+                .map_err(|error| ReadError::Storage(error.to_string()))
+        }
+        .boxed()
+    }
+
+    fn prove<'a>(&'a self, keys: &'a [StateKey]) -> BoxFuture<'a, Result<LedgerProof, ReadError>> {
+        prove(self, keys).boxed()
+    }
+}
 
 /// See the [module documentation](self).
-pub(crate) async fn prove<E: Runtime>(
-    parts: &Parts<E>,
-    book: &Book,
-    keys: &[StateKey],
-) -> Result<LedgerProof, ReadError> {
+async fn prove<E: Runtime>(parts: &Parts<E>, keys: &[StateKey]) -> Result<LedgerProof, ReadError> {
     if keys.len() > MAX_ENTRIES {
         return Err(ReadError::TooManyKeys(keys.len()));
     }
-    let mut tip = book.tip();
+    let mut tip = parts.book.tip();
     for _ in 0..MAX_PROOF_ATTEMPTS {
         tip.mark_unchanged();
         let (root, entries) = {
@@ -40,8 +66,8 @@ pub(crate) async fn prove<E: Runtime>(
             }
             (state.root(), entries)
         };
-        if let Some(header) = header(parts, book, &root).await {
-            let recent = book.certificate(&header.digest());
+        if let Some(header) = header(parts, &root).await {
+            let recent = parts.book.certificate(&header.digest());
             let finalization = match recent {
                 Some(finalization) => Some(finalization),
                 None => stored_certificate(parts, &header).await,
@@ -72,8 +98,8 @@ async fn entry<E: Runtime>(state: &Database<E>, key: StateKey) -> Result<Entry, 
 
 /// The header that commits to `root`: of a block applied since the start, or of the one that the
 /// validator recovered.
-async fn header<E: Runtime>(parts: &Parts<E>, book: &Book, root: &Digest) -> Option<Header> {
-    if let Some(header) = book.applied(root) {
+async fn header<E: Runtime>(parts: &Parts<E>, root: &Digest) -> Option<Header> {
+    if let Some(header) = parts.book.applied(root) {
         return Some(header);
     }
     let (_, block) = parts.marshal.get_anchor().await?;
@@ -81,10 +107,7 @@ async fn header<E: Runtime>(parts: &Parts<E>, book: &Book, root: &Digest) -> Opt
     (header.state_root == *root).then(|| header.clone())
 }
 
-async fn stored_certificate<E: Runtime>(
-    parts: &Parts<E>,
-    header: &Header,
-) -> Option<cairn_ledger::light::Finalization> {
+async fn stored_certificate<E: Runtime>(parts: &Parts<E>, header: &Header) -> Option<Finalization> {
     let stored = parts.marshal.get_finalization(header.height).await?;
     (stored.proposal.payload == header.digest()).then_some(stored)
 }

@@ -103,7 +103,7 @@ impl<E: Runtime> Validator<E> {
         let genesis = Arc::new(config.genesis);
         let chain_id = genesis.chain_id();
         let scheme = scheme(&genesis, &config.identity.public_key(), config.share)?;
-        let storage = datadir::claim(context.child("storage"), &config.partition, chain_id).await?;
+        datadir::claim(context.child("storage"), &config.partition, chain_id).await?;
 
         let book = Book::new(genesis.validators.len(), clock);
         let (ready, parts) = watch::channel(None);
@@ -132,7 +132,6 @@ impl<E: Runtime> Validator<E> {
             identity: config.identity.public_key(),
             scheme,
             partition: config.partition,
-            storage,
             book: book.clone(),
             ready,
             votes,
