@@ -7,17 +7,17 @@
 //!                 block -> votes -> certificate -> state -> receipts, proofs, events
 //! ```
 //!
-//! 1. A transaction is checked where it is submitted and sent to every validator ([`gossip`]).
-//! 2. The leader of a view builds a block from its pool and executes it ([`application`]); with
-//!    nothing to order it waits a second ([`gate`]).
+//! 1. A transaction is checked where it is submitted and sent to every validator (module `gossip`).
+//! 2. The leader of a view builds a block from its pool and executes it (module `application`); with
+//!    nothing to order it waits a second (module `gate`).
 //! 3. The others execute it too, and vote when they get the same state. Consensus is Simplex, of
 //!    the PBFT family: a block is final when n − f of n validators voted for it twice, with
 //!    f = ⌊(n−1)/3⌋ of them arbitrarily faulty. The certificate is one threshold signature.
 //! 4. A final block's state is stored, its transactions leave the pools, and whoever asked hears
 //!    of it ([`Chain::finalized`]). [`Chain::prove`] convinces a light client of what is in the
-//!    state and what is not ([`prover`]).
-//! 5. Old blocks and superseded records are dropped; who was away for longer, or lost its disk,
-//!    synchronises the state from its peers ([`engine`]).
+//!    state and what is not (module `prover`).
+//! 5. Old blocks and superseded records are dropped. A validator that was down catches up block by
+//!    block; one with an empty disk synchronises the state from its peers (module `engine`).
 //!
 //! The same code runs on tokio over TCP ([`network`]) and in a deterministic simulation
 //! ([`simulated`]). Time and randomness come from the runtime.

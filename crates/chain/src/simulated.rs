@@ -2,18 +2,12 @@
 //! same history, message for message.
 
 use crate::links::{CHANNELS, Links, max_message_bytes};
-#[cfg(not(test))]
-use crate::{BlockClock, Config, StartError, Validator};
 use cairn_ledger::PublicKey;
 use commonware_p2p::simulated::{
-    Config as NetworkConfig, Control, Error, Link, Manager, Network, Oracle, Receiver, Sender,
+    Config, Control, Error, Link, Manager, Network, Oracle, Receiver, Sender,
 };
-#[cfg(not(test))]
-use commonware_runtime::deterministic;
 use commonware_runtime::{Clock, Metrics, Network as RuntimeNetwork, Spawner};
 use commonware_utils::NZUsize;
-#[cfg(not(test))]
-use futures::{FutureExt as _, future::BoxFuture};
 use rand_core::CryptoRng;
 use std::num::NonZeroUsize;
 
@@ -39,7 +33,7 @@ where
     ) -> Result<Self, Error> {
         let validators: Vec<PublicKey> = validators.into_iter().collect();
         let count = u32::try_from(validators.len()).unwrap_or(u32::MAX);
-        let config = NetworkConfig {
+        let config = Config {
             max_size: max_message_bytes(count),
             max_peers_per_set: NonZeroUsize::new(validators.len()).unwrap_or(NonZeroUsize::MIN),
             disconnect_on_block: true,
@@ -111,17 +105,4 @@ where
             .iter()
             .filter(move |other| *other != validator)
     }
-}
-
-/// Starts a validator on its links in the deterministic runtime, see [`Validator::start_at`].
-///
-/// Nothing here is generic, so that a validator in simulation is compiled once, in this crate.
-#[cfg(not(test))]
-pub fn start(
-    context: deterministic::Context,
-    config: Config,
-    links: SimulatedLinks<deterministic::Context>,
-    clock: BlockClock,
-) -> BoxFuture<'static, Result<Validator<deterministic::Context>, StartError>> {
-    Validator::start_at(context, config, links, clock).boxed()
 }

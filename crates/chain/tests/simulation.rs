@@ -3,8 +3,7 @@
 mod common;
 
 use cairn_chain::{
-    Config, StartError, SubmitError, Validator, limits, runtime_clock,
-    simulated::{self, SimulatedLinks},
+    Config, StartError, SubmitError, Validator, limits, runtime_clock, simulated::SimulatedLinks,
 };
 use cairn_ledger::{
     Refusal, SignedTransaction,
@@ -40,7 +39,7 @@ async fn start(
     links: SimulatedLinks<deterministic::Context>,
 ) -> Result<Validator<deterministic::Context>, StartError> {
     let clock = runtime_clock(context.child("clock"));
-    simulated::start(context, config, links, clock).await
+    cairn_simulation::start_validator(context, config, links, clock).await
 }
 
 fn registrations(cast: &Cast, nonces: core::ops::Range<u64>) -> Vec<SignedTransaction> {

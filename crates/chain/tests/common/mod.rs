@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use cairn_chain::{
     Chain, Config, Finalized, InsecureDealing, Runtime, Validator, runtime_clock,
-    simulated::{self, SimulatedNetwork},
+    simulated::SimulatedNetwork,
 };
 use cairn_ledger::{
     Address, Genesis, Position, PrivateKey, PublicKey, Receipt, Refusal, Rid, SignedTransaction,
@@ -172,7 +172,7 @@ impl Fleet {
         self.starts += 1;
         let config = self.cast.config(index, partition);
         let clock = runtime_clock(self.context.child("clock"));
-        let validator = simulated::start(context, config, links, clock)
+        let validator = cairn_simulation::start_validator(context, config, links, clock)
             .await
             .unwrap();
         self.validators.insert(index, validator);
