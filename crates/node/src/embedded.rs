@@ -104,7 +104,7 @@ where
 }
 
 /// Each validator's identity, and its share of the network's key.
-pub(crate) type Keys = Vec<(PrivateKey, Share)>;
+pub type Keys = Vec<(PrivateKey, Share)>;
 
 async fn start(
     context: Context,
@@ -163,8 +163,11 @@ async fn start(
     }
     let (first, _) = &validators[0];
     let ledger = Ledger::observe(&context, first.chain().clone());
-    // A ledger that was replayed faster than time went by is ahead of the system's clock.
-    clock.advance(ledger.chain().status().time_ms + 1, u64::MAX);
+    // A ledger that was replayed faster than time went by is ahead of the system's clock. Its time
+    // is known from the first block after the start, which an idle chain makes within a second.
+    let mut first_block = ledger.chain().finalized();
+    let tip_ms = futures::StreamExt::next(&mut first_block).await.map_or(0, |block| block.time_ms);
+    clock.advance(tip_ms, u64::MAX);
 
     let setup = Setup {
         context: context.child("network"),
@@ -182,7 +185,7 @@ async fn start(
 }
 
 /// The genesis and the validators' keys: those of the directory, or new ones.
-pub(crate) fn constitution(
+pub fn constitution(
     home: &Home,
     count: usize,
     [ta, lea]: [&PrivateKey; 2],
@@ -250,11 +253,7 @@ fn validator_keys(home: &Home, number: usize) -> Result<(PrivateKey, Share), Hom
 }
 
 /// The Ed25519 key called `name`, made if it is not there yet.
-pub(crate) fn signing_key(
-    home: &Home,
-    name: &str,
-    rng: &mut StdRng,
-) -> Result<PrivateKey, HomeError> {
+pub fn signing_key(home: &Home, name: &str, rng: &mut StdRng) -> Result<PrivateKey, HomeError> {
     if let Some(secret) = home.secret(name)? {
         return PrivateKey::decode(Copying(&secret))
             .map_err(|_| home.corrupt_secret(name, "an Ed25519 key"));

@@ -40,6 +40,8 @@ pub struct Observed {
     pub height: u64,
     /// Block time of the last block, milliseconds since 1970.
     pub time_ms: u64,
+    /// Digest of the last block, which names the whole history up to it.
+    pub history: String,
     /// Blocks.
     pub blocks: u64,
     /// Transactions in them.
@@ -164,6 +166,7 @@ impl<E: Runtime> Ledger<E> {
         }
         observed.height = block.height;
         observed.time_ms = block.time_ms;
+        observed.history = block.digest.to_string();
         observed.blocks += 1;
         observed.transactions += block.receipts.len() as u64;
         for receipt in block.receipts.iter() {

@@ -4,8 +4,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`embedded`] | a whole network over sockets on the loopback interface |
-//! | [`simulation`] | the same network in the deterministic runtime, without sockets |
-//! | [`network`] | what both bring up: contracts, authorities, RSUs |
+//! | [`network`] | what such a network brings up: contracts, authorities, RSUs |
 //! | [`replay`] | traffic on a running network, step by step |
 //! | [`obu`], [`roadside`], [`authority`] | vehicle, RSU, and TA with LEA, as tasks |
 //! | [`radio`] | datagrams between vehicles and RSUs |
@@ -27,7 +26,6 @@ pub mod register;
 pub mod replay;
 pub mod report;
 pub mod roadside;
-pub mod simulation;
 
 /// The position of a place of the trace in the ledger's unit. Places of traces lie within
 /// ±20,000 km, which fits.

@@ -30,7 +30,7 @@ const RETRY_REFUSED_MS: u64 = 30_000;
 
 /// Real time after which a vehicle that is still waiting for an answer lets the step end. Its login
 /// goes on in the next one.
-const STEP_PATIENCE: Duration = Duration::from_secs(1);
+const STEP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Trace time stands still at the end of a step; what is due in the next one is not waited for
 /// more often than this.

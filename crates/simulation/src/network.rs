@@ -1,10 +1,10 @@
-//! A whole network in the deterministic runtime: the same code as in [`crate::embedded`], with a
-//! simulated validator network, radio inside the process and virtual time.
-//!
-//! The same seed gives the same history, block for block, and the same report. Validators can be
-//! crashed, restarted and cut off while traffic flows.
+//! A whole road network in simulation. Validators can be crashed, restarted and cut off while
+//! traffic flows.
 
-use crate::{
+use crate::start_validator as start_on_links;
+use cairn_chain::{Config, StartError, Validator, simulated::SimulatedNetwork};
+use cairn_ledger::{Genesis, PublicKey};
+use cairn_node::{
     clock::TraceClock,
     embedded::{Keys, constitution, signing_key},
     home::Home,
@@ -12,11 +12,6 @@ use crate::{
     network::{Network, NetworkError, Setup},
     radio::memory::Memory,
 };
-use cairn_chain::{
-    Config, StartError, Validator,
-    simulated::{SimulatedNetwork, start as start_on_links},
-};
-use cairn_ledger::{Genesis, PublicKey};
 use cairn_scenario::{RadioRange, Site};
 use commonware_cryptography::Signer as _;
 use commonware_p2p::simulated::{Error as LinkError, Link};
