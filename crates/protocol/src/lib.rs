@@ -6,11 +6,12 @@
 //! | [`beacon`] | the RSU's beacon and its short-lived keys | 3 |
 //! | [`trust`] | what a vehicle believes of RSUs, and why | 3 |
 //! | [`login`] | contents of the handshake: credentials, proofs, acceptance | 4 |
+//! | [`token`] | one-time tokens: handover to the next RSU | 5 |
 //! | [`cookie`] | proof of address under load | 4 |
 //! | [`session`] | basic key, session key, rekey | 4 |
-//! | [`roadside`] | the RSU | 3, 4 |
+//! | [`roadside`] | the RSU | 3, 4, 5 |
 //! | [`plausibility`] | whether position messages can be true | 6 |
-//! | [`vehicle`] | the vehicle | 3, 4 |
+//! | [`vehicle`] | the vehicle | 3, 4, 5 |
 //! | [`authority`] | TA and LEA: registration, update, revocation | 1 |
 //!
 //! Roles are state machines without I/O: bytes, time (milliseconds since 1970) and randomness come
@@ -24,6 +25,7 @@ pub mod login;
 pub mod plausibility;
 pub mod roadside;
 pub mod session;
+pub mod token;
 pub mod trust;
 pub mod vehicle;
 pub mod wire;

@@ -1,4 +1,4 @@
-//! Contents of the two login messages (PROTOCOLS.md section 4). [`crate::vehicle`] and
+//! Contents of the two login messages (PROTOCOLS.md sections 4 and 5). [`crate::vehicle`] and
 //! [`crate::roadside`] carry them; [`cairn_crypto::noise`] seals them.
 //!
 //! 1. V draws `e_v` and `n'`, `Q' = n'P` (the secret of the next handover's token; the RSU never
@@ -6,6 +6,7 @@
 //! 2. V signs a statement: role, kind, suite, chain, RID, digest of the beacon, `e_v`, UID, `Q'`. The
 //!    beacon digest is the freshness. Because `e_v` is covered, whoever holds `E_r` cannot carry
 //!    the proof into a session of its own.
+//!    For a handover it proves the secret of its token instead ([`crate::token`]).
 //! 3. V → RSU `Hello`: beacon id, `e_v`, AEAD of [`Credential`]. Noise prologue: the beacon's bytes.
 //! 4. The RSU checks and answers `Accept`: `e_r'`, AEAD of AVP, the validity of the session in
 //!    milliseconds, relative, so that clock offsets do not matter. Or `Refused`: AEAD of a
@@ -22,9 +23,13 @@ use commonware_codec::Encode as _;
 use rand_core::CryptoRng;
 use thiserror::Error;
 
-use crate::wire::Beacon;
+use crate::{
+    token::{Holder, TOKEN_BYTES, Token},
+    wire::Beacon,
+};
 
 const REGISTERED: Domain = Domain::new("cairn/1/login/registered");
+const TOKEN: Domain = Domain::new("cairn/1/login/token");
 const BEACON: Domain = Domain::new("cairn/1/login/beacon-digest");
 
 /// Bytes of a [`Registered`] credential: UID 8, `Q'` 32, signature 64.
@@ -41,13 +46,21 @@ pub struct Asc(pub [u8; 8]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum CredentialError {
     /// `V-HELLO-5`: the length tells the kind; this one is of none.
-    #[error("expected {REGISTERED_BYTES} bytes of a registered credential, got {0}")]
+    #[error(
+        "expected {REGISTERED_BYTES} bytes of a registered credential or {TOKEN_BYTES} of a token, got {0}"
+    )]
     Length(usize),
+    /// `V-HELLO-6`: `Q` is not canonical or the identity.
+    #[error("token: {0}")]
+    Token(schnorr::Error),
+    /// `V-HELLO-6`: the holder is of no known kind.
+    #[error("expected a holder of kind 0, got {0}")]
+    Holder(u8),
     /// `V-HELLO-6`: `Q'` is not canonical or the identity.
     #[error("next token: {0}")]
     NextToken(schnorr::Error),
-    /// `V-HELLO-6`: the signature is not canonical.
-    #[error("signature: {0}")]
+    /// `V-HELLO-6`: the signature or proof is not canonical.
+    #[error("signature or proof: {0}")]
     Signature(schnorr::Error),
 }
 
@@ -56,6 +69,17 @@ pub enum CredentialError {
 pub enum Credential {
     /// A key on the ledger under a UID.
     Registered(Registered),
+    /// A one-time token of an earlier login: a handover.
+    Token(Token),
+}
+
+/// How a login was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// With the vehicle's own key.
+    Full,
+    /// With a one-time token.
+    Handover,
 }
 
 /// A login under a registered key.
@@ -84,17 +108,37 @@ impl Context<'_> {
     /// The statement that a registered vehicle signs (step 2).
     #[must_use]
     pub fn registered(&self, uid: &Uid, next_token: &schnorr::PublicKey) -> Digest {
+        self.statement(REGISTERED)
+            .bytes(uid)
+            .bytes(&next_token.to_bytes())
+            .finish()
+    }
+
+    /// The statement that goes with the proof of a token (step 2).
+    #[must_use]
+    pub fn token(
+        &self,
+        point: &schnorr::PublicKey,
+        holder: &Holder,
+        next_token: &schnorr::PublicKey,
+    ) -> Digest {
+        self.statement(TOKEN)
+            .bytes(&point.to_bytes())
+            .bytes(&holder.to_bytes())
+            .bytes(&next_token.to_bytes())
+            .finish()
+    }
+
+    /// What every statement covers; the domain tells the kind.
+    fn statement(&self, kind: Domain) -> Transcript {
         let Rid(rid) = self.beacon.rid;
-        Transcript::new(REGISTERED)
+        Transcript::new(kind)
             .bytes(b"vehicle")
             .bytes(schnorr::SUITE.as_bytes())
             .bytes(self.chain)
             .number(u64::from(rid))
             .bytes(&beacon_digest(self.beacon).0)
             .bytes(self.ephemeral)
-            .bytes(uid)
-            .bytes(&next_token.to_bytes())
-            .finish()
     }
 }
 
@@ -115,17 +159,66 @@ impl Registered {
             signature,
         }
     }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.uid);
+        out.extend_from_slice(&self.next_token.to_bytes());
+        out.extend_from_slice(&self.signature.to_bytes());
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, CredentialError> {
+        let length = CredentialError::Length(bytes.len());
+        let (uid, rest) = bytes.split_first_chunk().ok_or(length)?;
+        let (token, rest) = rest.split_first_chunk().ok_or(length)?;
+        let signature = rest.try_into().map_err(|_| length)?;
+        Ok(Self {
+            uid: Uid(*uid),
+            next_token: schnorr::PublicKey::from_bytes(token)
+                .map_err(CredentialError::NextToken)?,
+            signature: Signature::from_bytes(signature).map_err(CredentialError::Signature)?,
+        })
+    }
 }
 
 impl Credential {
+    /// `Q'`, public part of the next handover's token.
+    #[must_use]
+    pub const fn next_token(&self) -> &schnorr::PublicKey {
+        match self {
+            Self::Registered(registered) => &registered.next_token,
+            Self::Token(token) => &token.next_token,
+        }
+    }
+
+    /// Who the vehicle says it is.
+    #[must_use]
+    pub const fn claimed(&self) -> Uid {
+        match self {
+            Self::Registered(registered) => registered.uid,
+            Self::Token(Token {
+                holder: Holder::Registered(uid),
+                ..
+            }) => *uid,
+        }
+    }
+
+    /// How the vehicle logs in.
+    #[must_use]
+    pub const fn way(&self) -> Way {
+        match self {
+            Self::Registered(_) => Way::Full,
+            Self::Token(_) => Way::Handover,
+        }
+    }
+
     /// The sealed part of a `Hello`.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let Self::Registered(credential) = self;
-        let mut out = Vec::with_capacity(REGISTERED_BYTES);
-        out.extend_from_slice(&credential.uid);
-        out.extend_from_slice(&credential.next_token.to_bytes());
-        out.extend_from_slice(&credential.signature.to_bytes());
+        let mut out = Vec::with_capacity(TOKEN_BYTES);
+        match self {
+            Self::Registered(registered) => registered.write(&mut out),
+            Self::Token(token) => token.write(&mut out),
+        }
         out
     }
 
@@ -135,16 +228,11 @@ impl Credential {
     ///
     /// See [`CredentialError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, CredentialError> {
-        let length = CredentialError::Length(bytes.len());
-        let (uid, rest) = bytes.split_first_chunk().ok_or(length)?;
-        let (token, rest) = rest.split_first_chunk().ok_or(length)?;
-        let signature = rest.try_into().map_err(|_| length)?;
-        Ok(Self::Registered(Registered {
-            uid: Uid(*uid),
-            next_token: schnorr::PublicKey::from_bytes(token)
-                .map_err(CredentialError::NextToken)?,
-            signature: Signature::from_bytes(signature).map_err(CredentialError::Signature)?,
-        }))
+        match bytes.len() {
+            REGISTERED_BYTES => Registered::read(bytes).map(Self::Registered),
+            TOKEN_BYTES => Token::read(bytes).map(Self::Token),
+            other => Err(CredentialError::Length(other)),
+        }
     }
 }
 
@@ -159,6 +247,8 @@ pub enum Code {
     Revoked,
     /// This RSU has no room. Another one, or later.
     Busy,
+    /// The token is not taken, for whatever reason: log in with the vehicle's own key.
+    LogInFully,
 }
 
 impl Code {
@@ -170,6 +260,7 @@ impl Code {
             Self::NotValid => 2,
             Self::Revoked => 3,
             Self::Busy => 4,
+            Self::LogInFully => 5,
         }
     }
 
@@ -181,6 +272,7 @@ impl Code {
             2 => Some(Self::NotValid),
             3 => Some(Self::Revoked),
             4 => Some(Self::Busy),
+            5 => Some(Self::LogInFully),
             _ => None,
         }
     }

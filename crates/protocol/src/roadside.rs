@@ -1,10 +1,14 @@
-//! The RSU (PROTOCOLS.md sections 3 and 4).
+//! The RSU (PROTOCOLS.md sections 3 to 5).
 //!
 //! ```text
 //! beacon(now)            -> datagram, every second
 //! receive(datagram, now) -> Reply          send it back
-//!                         | Login(opened)  read opened.needs() from a finalised state, then
-//! accept(opened, records, now) -> Accepted { reply, agreement, … } | Rejected { reply, why }
+//!                         | Login(opened)  read opened.needs(), then opened.needs_more(records),
+//!                                          from a finalised state
+//! accept(opened, records, now) -> Accepted { reply, agreement, mint, spend, … } for the next batch
+//!                               | Rejected { reply, why }
+//! pending_spends()             -> Provisional { asc, token, proof }: when the batch is final,
+//! settle(asc, won)                keeps or drops the session
 //!                         | ProofWanted    send a proof (beacon::proof_datagram)
 //!                         | Rekeyed        send it back; the agreement goes to the ledger
 //! ```
@@ -22,32 +26,44 @@
 //! * `V-HELLO-9` the key is valid now; `V-HELLO-10` it is not revoked;
 //! * `V-HELLO-11` there is room for the session.
 //!
-//! A [`Opened`] can only come from rules 1–6, an [`Accepted`] only from an `Opened` and rules 7–11. Who
-//! fails 1–6 gets no answer; who fails a later rule gets an authenticated [`Code`].
+//! For a token, the rules of [`crate::token`] stand in place of 7 to 10. An [`Opened`] can only come
+//! from rules 1–6, an [`Accepted`] only from an `Opened` and the later rules. Who fails 1–6 gets no
+//! answer; who fails a later rule gets an authenticated [`Code`](crate::login::Code).
+//!
+//! A crash loses sessions, provisional ones and what was shown. Nobody is served twice for it: the
+//! sessions are gone too. Whoever was served and not recorded has a token that is on no ledger, and
+//! logs in fully at the next RSU.
 
+mod judge;
 mod memory;
+mod reasons;
 mod sessions;
+mod shown;
 
 use cairn_crypto::noise;
 use cairn_ledger::{
     Address, ChainId, PrivateKey, Record, Rid, StateKey, Uid,
-    contracts::keys::{VehicleRecord, vehicle_key},
+    contracts::tokens::{Mint, Spend},
 };
 use rand_core::CryptoRng;
-use thiserror::Error;
 
+use judge::Grant;
 use memory::Memory;
 use sessions::Sessions;
+use shown::Shown;
+
+pub use judge::Opened;
+pub use reasons::{Refusal, TokenWhy, Why};
+pub use shown::Provisional;
 
 use crate::{
     THR_MS,
     beacon::Beacons,
     cookie::Jar,
-    login::{Asc, Code, Context, Credential, CredentialError, Registered, prologue},
-    session::{AgreementDigest, MAX_VALIDITY_MS, RekeyError, RoadsideSession},
-    wire::{
-        Accept, Addressee, Beacon, BeaconId, Cookie, Hello, Message, Refused, Rekey, WireError,
-    },
+    login::{Asc, Credential, Way, prologue},
+    session::{AgreementDigest, RoadsideSession},
+    token::{self, MAX_HANDOVERS, SPEND_MARGIN_MS},
+    wire::{Accept, Addressee, Cookie, Hello, Message, Refused, Rekey},
 };
 
 /// How long a `Hello` is remembered, in milliseconds (PROTOCOLS.md section 4).
@@ -61,93 +77,22 @@ pub const MAX_REMEMBERED: usize = 40_000;
 /// The most sessions at a time, one per vehicle. An RSU's reach holds some thousand at most.
 pub const MAX_SESSIONS: usize = 16_384;
 
+/// The most tokens remembered as shown, each until it expires: a hundred handovers a second for the
+/// longest life of a token. About 10 MiB.
+pub const MAX_SHOWN: usize = 60_000;
+
 /// What an RSU is.
 pub struct Site {
     /// The road chain.
     pub chain: ChainId,
     /// The instance of contract `keys`.
     pub keys: Address,
+    /// The instance of contract `tokens`.
+    pub tokens: Address,
     /// The RSU's name.
     pub rid: Rid,
     /// Its registered key.
     pub signer: PrivateKey,
-}
-
-/// Why a datagram is refused without an answer. The sender is at fault, if not stated otherwise.
-#[derive(Debug, Error)]
-pub enum Refusal {
-    /// `V-WIRE-*`.
-    #[error(transparent)]
-    Wire(#[from] WireError),
-    /// A message that only RSUs send.
-    #[error("expected a message of a vehicle")]
-    NotForRsus,
-    /// A proof request for another RSU.
-    #[error("proof of {0} wanted")]
-    OtherRsu(Rid),
-    /// `V-HELLO-1`: never ours, too old, or from before a restart. The vehicle hears a newer one.
-    #[error("no answerable beacon {0:?}")]
-    Beacon(BeaconId),
-    /// `V-HELLO-2`.
-    #[error("another login already used this ephemeral key")]
-    EphemeralReused,
-    /// `V-HELLO-2`: a repetition of a `Hello` that is being worked on. Nobody is at fault.
-    #[error("login is in progress")]
-    InProgress,
-    /// `V-HELLO-2`: [`MAX_REMEMBERED`] is reached. Load or an attack is at fault.
-    #[error("no room to remember another login")]
-    Full,
-    /// `V-HELLO-4`.
-    #[error("login does not open: {0}")]
-    Handshake(#[from] noise::Error),
-    /// `V-HELLO-5`, `V-HELLO-6`.
-    #[error("credential: {0}")]
-    Credential(#[from] CredentialError),
-    /// `V-REKEY-2`: no such session (any more).
-    #[error("no session {0:?}")]
-    NoSession(Asc),
-    /// `V-REKEY-*`.
-    #[error(transparent)]
-    Rekey(#[from] RekeyError),
-}
-
-/// Why an opened login is not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Why {
-    /// The caller did not look up what [`Opened::needs`] names. Our own bug.
-    #[error("record {0} was not looked up")]
-    RecordMissing(StateKey),
-    /// The ledger's record does not decode. Our own bug.
-    #[error("record {0} is no vehicle's record")]
-    RecordMalformed(StateKey),
-    /// `V-HELLO-7`.
-    #[error("vehicle {0} is not registered")]
-    NotRegistered(Uid),
-    /// `V-HELLO-8`.
-    #[error("signature does not fit the key of vehicle {0}")]
-    Signature(Uid),
-    /// `V-HELLO-9`.
-    #[error("key of vehicle {0} is not valid now")]
-    NotValid(Uid),
-    /// `V-HELLO-10`.
-    #[error("key of vehicle {0} is revoked")]
-    Revoked(Uid),
-    /// `V-HELLO-11`: [`MAX_SESSIONS`] is reached.
-    #[error("no room for another session")]
-    Full,
-}
-
-impl Why {
-    /// What the vehicle may learn of it.
-    #[must_use]
-    pub const fn code(&self) -> Code {
-        match self {
-            Self::NotRegistered(_) | Self::Signature(_) => Code::NotRecognised,
-            Self::NotValid(_) => Code::NotValid,
-            Self::Revoked(_) => Code::Revoked,
-            Self::RecordMissing(_) | Self::RecordMalformed(_) | Self::Full => Code::Busy,
-        }
-    }
 }
 
 /// What a datagram came to.
@@ -171,28 +116,6 @@ pub enum Received {
     },
 }
 
-/// A login that passed the rules up to `V-HELLO-6`.
-pub struct Opened {
-    responder: noise::Responder,
-    beacon: Beacon,
-    credential: Registered,
-    needs: StateKey,
-}
-
-impl Opened {
-    /// The records that [`Roadside::accept`] needs, from one finalised state.
-    #[must_use]
-    pub fn needs(&self) -> Vec<StateKey> {
-        vec![self.needs]
-    }
-
-    /// Who the vehicle says it is. Not checked yet.
-    #[must_use]
-    pub const fn claimed(&self) -> Uid {
-        self.credential.uid
-    }
-}
-
 /// A finished login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
@@ -200,14 +123,20 @@ pub struct Accepted {
     pub reply: Vec<u8>,
     /// The vehicle.
     pub uid: Uid,
+    /// Full login or handover.
+    pub way: Way,
     /// Names its session here.
     pub asc: Asc,
     /// End of validity (exclusive), milliseconds since 1970.
     pub until_ms: u64,
     /// For the ledger (paper 000, key agreement, step 4).
     pub agreement: AgreementDigest,
-    /// `Q'`, for the ledger: the next handover's token.
-    pub next_token: [u8; 32],
+    /// For the ledger: the next handover's token. `None` when it could not be used. Leave it out of
+    /// a batch that is made when it has expired: contract `tokens` would refuse the whole batch.
+    pub mint: Option<Mint>,
+    /// For the ledger, at a handover: the token shown. Until [`Roadside::settle`] the session is
+    /// provisional.
+    pub spend: Option<Spend>,
 }
 
 /// A refused login.
@@ -223,11 +152,13 @@ pub struct Rejected {
 pub struct Roadside {
     chain: ChainId,
     keys: Address,
+    tokens: Address,
     beacons: Beacons,
     jar: Jar,
     under_load: bool,
     memory: Memory,
     sessions: Sessions,
+    shown: Shown,
 }
 
 impl Roadside {
@@ -237,11 +168,13 @@ impl Roadside {
         Self {
             chain: site.chain,
             keys: site.keys,
+            tokens: site.tokens,
             beacons: Beacons::new(site.chain, site.rid, site.signer, rng),
             jar: Jar::new(rng),
             under_load: false,
             memory: Memory::default(),
             sessions: Sessions::default(),
+            shown: Shown::default(),
         }
     }
 
@@ -268,15 +201,20 @@ impl Roadside {
             self.beacons.next_wakeup(),
             self.memory.next_wakeup(),
             self.sessions.next_wakeup(),
+            self.shown.next_wakeup(),
         ];
         parts.into_iter().flatten().min()
     }
 
-    /// Erases what is over: beacon keys, remembered logins, sessions.
+    /// Erases what is over: beacon keys, remembered logins, sessions, provisional ones whose spend
+    /// was not settled before the token expired.
     pub fn tick(&mut self, now_ms: u64) {
         self.beacons.forget(now_ms);
         self.memory.forget(now_ms);
         self.sessions.expire(now_ms);
+        for asc in self.shown.expire(now_ms) {
+            self.sessions.remove(asc);
+        }
     }
 
     /// Number of sessions.
@@ -295,6 +233,18 @@ impl Roadside {
     /// was one.
     pub fn drop_session_of(&mut self, uid: &Uid) -> bool {
         self.sessions.remove_of(uid)
+    }
+
+    /// The spends that wait for [`Roadside::settle`], in no particular order.
+    pub fn pending_spends(&self) -> impl Iterator<Item = &Provisional> {
+        self.shown.open()
+    }
+
+    /// Says whether a provisional session's spend came first in ledger order, once that is final
+    /// ([`Provisional::has_won`]). A session whose spend lost is dropped. Returns whether one was:
+    /// it may have ended, or been replaced by a later login, before.
+    pub fn settle(&mut self, asc: Asc, won: bool) -> bool {
+        self.shown.settle(asc) && !won && self.sessions.remove(asc)
     }
 
     /// Takes a datagram. `source` is the sender's address in any fixed encoding.
@@ -344,20 +294,22 @@ impl Roadside {
         if self.memory.is_full() {
             return Err(Refusal::Full);
         }
-        let opened = noise::Responder::hello(secret, &prologue(beacon), &hello.handshake)?;
+        let opened =
+            noise::Responder::hello(secret, &prologue(beacon), hello.handshake.as_bytes())?;
         let (payload, responder) = opened;
-        let Credential::Registered(credential) = Credential::decode(&payload)?;
         let opened = Opened {
+            keys: self.keys,
+            tokens: self.tokens,
             responder,
             beacon: beacon.clone(),
-            needs: vehicle_key(&self.keys, &credential.uid),
-            credential,
+            credential: Credential::decode(&payload)?,
         };
         self.memory.begin(hello, now_ms);
         Ok(Received::Login(Box::new(opened)))
     }
 
-    /// Finishes a login with the records of a finalised state: rules `V-HELLO-7` to `V-HELLO-11`.
+    /// Finishes a login with the records of a finalised state: rules `V-HELLO-7` to `V-HELLO-11` or
+    /// `V-TOKEN-1` to `V-TOKEN-9`. Records of [`Opened::needs_more`] may be of a later state.
     ///
     /// # Errors
     ///
@@ -371,8 +323,9 @@ impl Roadside {
     ) -> Result<Accepted, Rejected> {
         let ephemeral = opened.responder.ephemeral();
         let to = Addressee::of(&ephemeral);
-        let result = match self.judge(&opened, records, now_ms) {
-            Ok(validity_ms) => Ok(self.welcome(opened, validity_ms, now_ms, rng)),
+        let grant = opened.judge(&self.chain, records, now_ms);
+        let result = match grant.and_then(|grant| self.admit(&opened, grant)) {
+            Ok(grant) => Ok(self.welcome(opened, grant, now_ms, rng)),
             Err(why) => {
                 let sealed = opened.responder.refuse(&[why.code().to_byte()]);
                 let sealed = sealed.try_into().expect("one byte and a tag");
@@ -390,53 +343,28 @@ impl Roadside {
         result
     }
 
-    /// The validity to grant, in milliseconds.
-    fn judge(
-        &self,
-        opened: &Opened,
-        records: &[(StateKey, Option<Record>)],
-        now_ms: u64,
-    ) -> Result<u32, Why> {
-        let Registered {
-            uid,
-            next_token,
-            signature,
-        } = &opened.credential;
-        let key = opened.needs;
-        let found = records.iter().find(|(shown, _)| *shown == key);
-        let (_, record) = found.ok_or(Why::RecordMissing(key))?;
-        let record = record.as_ref().ok_or(Why::NotRegistered(*uid))?;
-        let record: VehicleRecord = record.decode_as().map_err(|_| Why::RecordMalformed(key))?;
-        let public = cairn_crypto::schnorr::PublicKey::from_bytes(&record.key);
-        let public = public.map_err(|_| Why::RecordMalformed(key))?;
-        let ephemeral = opened.responder.ephemeral();
-        let context = Context {
-            chain: &self.chain,
-            beacon: &opened.beacon,
-            ephemeral: &ephemeral,
-        };
-        public
-            .verify(&context.registered(uid, next_token), signature)
-            .map_err(|_| Why::Signature(*uid))?;
-        if record.revoked_ms.is_some() {
-            return Err(Why::Revoked(*uid));
+    /// The rules that depend on what else happens at this RSU: `V-TOKEN-9`, `V-HELLO-11`.
+    fn admit(&self, opened: &Opened, grant: Grant) -> Result<Grant, Why> {
+        let uid = opened.claimed();
+        if let Some(shown) = &grant.shown {
+            if self.shown.contains(&shown.spend.id) {
+                return Err(Why::Token(uid, TokenWhy::Shown));
+            }
+            if self.shown.is_full() {
+                return Err(Why::Full);
+            }
         }
-        if !record.is_valid_at(now_ms) {
-            return Err(Why::NotValid(*uid));
+        if self.sessions.has_room_for(&uid) {
+            Ok(grant)
+        } else {
+            Err(Why::Full)
         }
-        if !self.sessions.has_room_for(uid) {
-            return Err(Why::Full);
-        }
-        let left_ms = record.valid_until_ms - now_ms;
-        Ok(u32::try_from(left_ms)
-            .unwrap_or(u32::MAX)
-            .min(MAX_VALIDITY_MS))
     }
 
     fn welcome(
         &mut self,
         opened: Opened,
-        validity_ms: u32,
+        grant: Grant,
         now_ms: u64,
         rng: &mut impl CryptoRng,
     ) -> Accepted {
@@ -446,22 +374,30 @@ impl Roadside {
             ..
         } = opened;
         let to = Addressee::of(&responder.ephemeral());
+        let uid = credential.claimed();
         let (handshake, keys) = responder
-            .accept(&validity_ms.to_be_bytes(), rng)
+            .accept(&grant.validity_ms.to_be_bytes(), rng)
             .expect("an ephemeral of small order was refused with the hello");
         let handshake = handshake.try_into().expect("key, four bytes and a tag");
-        let until_ms = now_ms + u64::from(validity_ms);
+        let until_ms = now_ms + u64::from(grant.validity_ms);
         let session = RoadsideSession::new(&keys, until_ms);
-        let accepted = Accepted {
+        let asc = session.asc();
+        let agreement = session.agreement();
+        self.sessions.insert(uid, session);
+        let spend = grant.shown.as_ref().map(|shown| {
+            self.shown.insert(asc, shown);
+            shown.spend
+        });
+        Accepted {
             reply: Message::Accept(Accept { to, handshake }).encode(),
-            uid: credential.uid,
-            asc: session.asc(),
+            uid,
+            way: credential.way(),
+            asc,
             until_ms,
-            agreement: session.agreement(),
-            next_token: credential.next_token.to_bytes(),
-        };
-        self.sessions.insert(credential.uid, session);
-        accepted
+            agreement,
+            mint: mint(&credential, &grant, until_ms),
+            spend,
+        }
     }
 
     fn rekey(
@@ -480,4 +416,18 @@ impl Roadside {
             agreement: answered.agreement,
         })
     }
+}
+
+/// The token that a login mints, unless nobody could use it: after the last handover, or when the
+/// vehicle's key ends too soon.
+fn mint(credential: &Credential, grant: &Grant, until_ms: u64) -> Option<Mint> {
+    let point = credential.next_token();
+    let is_usable =
+        grant.next_hops < MAX_HANDOVERS && u64::from(grant.validity_ms) > SPEND_MARGIN_MS;
+    is_usable.then(|| Mint {
+        id: token::id(point),
+        commitment: token::commitment(point, &grant.holder),
+        expires_ms: until_ms,
+        hops: grant.next_hops,
+    })
 }

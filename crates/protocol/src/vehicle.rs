@@ -1,8 +1,9 @@
-//! The vehicle (PROTOCOLS.md sections 3 and 4).
+//! The vehicle (PROTOCOLS.md sections 3 to 5).
 //!
 //! ```text
 //! receive(datagram, here, now) -> effects    beacons, proofs, answers
 //! login(rid, now)              -> effects    to a believed RSU, see Trust::in_reach
+//! handover(rid, now)           -> effects    with the session's token, or fully without one
 //! rekey(now)                   -> effects
 //! wake(now), next_wakeup()     -> effects    repetitions and ends
 //! ```
@@ -10,7 +11,12 @@
 //! 1. A beacon of an unknown RSU makes the vehicle ask for the proof; [`crate::trust`] judges both.
 //! 2. `login` answers the last believed beacon. The same `Hello` is repeated every
 //!    [`RETRY_MS`] until it is answered or its beacon is too old; a later try begins anew.
-//! 3. A session lives until its validity ends or a login elsewhere takes its place.
+//! 3. `handover` shows the token of the session that it leaves ([`crate::token`]). The token is used
+//!    up when it is sent: the same `Hello` is repeated, but no other RSU and no other `Hello` gets
+//!    it, answered or not. Refused with [`Code::LogInFully`], the vehicle logs in fully at once.
+//! 4. A session lives until its validity ends or a login elsewhere takes its place. Then the old RSU's
+//!    keys stay for [`SPEND_MARGIN_MS`](crate::token::SPEND_MARGIN_MS), while messages are under
+//!    way and the new session may be provisional.
 //!
 //! Rules of an answer:
 //! * `V-ACCEPT-1` a login is under way and the answer is addressed to it;
@@ -18,17 +24,23 @@
 //! * `V-ACCEPT-3` the granted validity is at most [`MAX_VALIDITY_MS`] and not zero;
 //! * `V-COOKIE-1` at most [`MAX_COOKIES`] cookies for one `Hello`, because anybody can forge a demand.
 
-use cairn_crypto::{noise, schnorr::SecretKey};
+mod login;
+mod reports;
+
+use cairn_crypto::schnorr::SecretKey;
 use cairn_ledger::{Position, Rid, Uid, light::Verified};
 use rand_core::CryptoRng;
-use thiserror::Error;
+
+use login::{Attempt, Current, Previous, Repeat};
+
+pub use reports::{Effect, Refusal};
 
 use crate::{
-    THR_MS,
-    login::{Asc, Code, Context, Credential, Registered, prologue},
-    session::{AgreementDigest, MAX_VALIDITY_MS, RekeyError, VehicleSession},
-    trust::{BeaconError, ProofError, Road, Trust},
-    wire::{Accept, Addressee, Beacon, Cookie, Hello, Message, Refused, Rekey, WireError},
+    login::{Code, Credential, Registered, Way},
+    session::{MAX_VALIDITY_MS, VehicleSession},
+    token::{Holder, Token},
+    trust::{BeaconError, Road, Trust},
+    wire::{Accept, Addressee, Beacon, Cookie, Message, Refused, Rekey},
 };
 
 /// Time between repetitions of an unanswered message, in milliseconds: several times the answer
@@ -50,137 +62,13 @@ pub struct Identity {
     pub key: SecretKey,
 }
 
-/// Why a datagram is refused, or an order cannot be followed.
-#[derive(Debug, Error)]
-pub enum Refusal {
-    /// `V-WIRE-*`.
-    #[error(transparent)]
-    Wire(#[from] WireError),
-    /// A message that only vehicles send.
-    #[error("expected a message of an RSU")]
-    NotForVehicles,
-    /// `V-BEACON-*`.
-    #[error(transparent)]
-    Beacon(#[from] BeaconError),
-    /// `V-PROOF-*`.
-    #[error(transparent)]
-    Proof(#[from] ProofError),
-    /// `V-ACCEPT-1`: late, repeated, or for another vehicle.
-    #[error("expected an answer to a login of ours")]
-    NotAsked,
-    /// `V-ACCEPT-2`, and the RSU's own key when logging in.
-    #[error("answer does not open: {0}")]
-    Handshake(#[from] noise::Error),
-    /// `V-ACCEPT-3`.
-    #[error("expected a validity of 1 to {MAX_VALIDITY_MS} ms, got {0}")]
-    Validity(u32),
-    /// `V-ACCEPT-2`.
-    #[error("expected a code of refusal, got {0}")]
-    Code(u8),
-    /// `V-COOKIE-1`.
-    #[error("more than {MAX_COOKIES} cookies for one login")]
-    Cookies,
-    /// `V-REKEY-*`.
-    #[error(transparent)]
-    Rekey(#[from] RekeyError),
-    /// Our own order: no beacon of this RSU is both believed and fresh.
-    #[error("no fresh and believed beacon of {0}")]
-    NotInReach(Rid),
-    /// Our own order: there is no session.
-    #[error("no session")]
-    NoSession,
-}
-
-/// What the caller is to do or to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Send this to the RSU.
-    Send {
-        /// The RSU.
-        to: Rid,
-        /// The datagram.
-        datagram: Vec<u8>,
-    },
-    /// A beacon of this RSU was believed: it can be logged in to.
-    Believed(Rid),
-    /// A session has begun.
-    LoggedIn {
-        /// The RSU.
-        rid: Rid,
-        /// Names the session there.
-        asc: Asc,
-        /// End of validity (exclusive), milliseconds since 1970.
-        until_ms: u64,
-        /// What the RSU puts on the ledger.
-        agreement: AgreementDigest,
-    },
-    /// The RSU refused the login, and it was the RSU.
-    LoginRefused {
-        /// The RSU.
-        rid: Rid,
-        /// Its reason.
-        code: Code,
-    },
-    /// The login got no answer while its beacon was fresh.
-    LoginUnanswered(Rid),
-    /// The session has a new key.
-    Rekeyed {
-        /// The RSU.
-        rid: Rid,
-        /// What the RSU puts on the ledger.
-        agreement: AgreementDigest,
-    },
-    /// The rekey got no answer; the session goes on under its old key.
-    RekeyUnanswered(Rid),
-    /// The session's validity is over, its keys are erased.
-    SessionOver(Rid),
-}
-
-/// A login under way.
-struct Attempt {
-    rid: Rid,
-    hello: Hello,
-    waiting: noise::Waiting,
-    next_token: SecretKey,
-    cookie: Option<Cookie>,
-    cookies: u32,
-    retry_ms: u64,
-    ends_ms: u64,
-}
-
-impl Attempt {
-    fn send(&self) -> Effect {
-        let message = match self.cookie {
-            None => Message::Hello(self.hello.clone()),
-            Some(cookie) => Message::HelloWithCookie(cookie, self.hello.clone()),
-        };
-        Effect::Send {
-            to: self.rid,
-            datagram: message.encode(),
-        }
-    }
-}
-
-/// A session and what belongs to it.
-struct Current {
-    rid: Rid,
-    session: VehicleSession,
-    next_token: SecretKey,
-    rekey: Option<Repeat>,
-}
-
-/// An open rekey.
-struct Repeat {
-    at_ms: u64,
-    left: u32,
-}
-
 /// The state of a vehicle.
 pub struct Vehicle {
     identity: Identity,
     trust: Trust,
     attempt: Option<Attempt>,
     current: Option<Current>,
+    previous: Option<Previous>,
 }
 
 impl Vehicle {
@@ -192,6 +80,7 @@ impl Vehicle {
             trust: Trust::new(road),
             attempt: None,
             current: None,
+            previous: None,
         }
     }
 
@@ -209,10 +98,20 @@ impl Vehicle {
             .map(|current| (current.rid, &current.session))
     }
 
-    /// `n'` of the current session: the secret of the next handover's token.
+    /// The RSU that the vehicle has just left and its session there, which can still be used.
+    #[must_use]
+    pub fn previous_session(&self) -> Option<(Rid, &VehicleSession)> {
+        self.previous
+            .as_ref()
+            .map(|previous| (previous.rid, &previous.session))
+    }
+
+    /// `n'` of the current session: the secret of the next handover's token. `None` without a
+    /// session and after the token was shown.
     #[must_use]
     pub fn next_token(&self) -> Option<&SecretKey> {
-        self.current.as_ref().map(|current| &current.next_token)
+        let token = self.current.as_ref()?.next_token.as_ref()?;
+        Some(&token.secret)
     }
 
     /// The RSU that a login is under way to.
@@ -240,7 +139,7 @@ impl Vehicle {
                 Ok(self.take_up(news, here, now_ms))
             }
             Message::Accept(accept) => self.accepted(&accept, now_ms),
-            Message::Refused(refused) => self.refused(&refused),
+            Message::Refused(refused) => self.refused(&refused, now_ms, rng),
             Message::CookieReply(to, cookie) => self.cookie(to, cookie, now_ms),
             Message::RekeyAnswer(answer) => self.rekeyed(&answer, now_ms),
             _ => Err(Refusal::NotForVehicles),
@@ -274,43 +173,58 @@ impl Vehicle {
         now_ms: u64,
         rng: &mut impl CryptoRng,
     ) -> Result<Vec<Effect>, Refusal> {
-        let beacon = self
-            .trust
-            .answerable(rid, now_ms)
-            .ok_or(Refusal::NotInReach(rid))?;
-        let initiator = noise::Initiator::new(beacon.ephemeral, &prologue(beacon), rng);
-        let ephemeral = initiator.ephemeral();
-        let next_token = SecretKey::random(rng);
-        let chain = &self.trust.road().chain;
-        let credential = Credential::Registered(Registered::sign(
-            &Context {
-                chain,
-                beacon,
-                ephemeral: &ephemeral,
-            },
-            self.identity.uid,
-            &self.identity.key,
-            next_token.public(),
-            rng,
-        ));
-        let (handshake, waiting) = initiator.hello(&credential.encode())?;
-        let handshake = handshake.try_into().expect("key, credential and a tag");
-        let attempt = Attempt {
+        let Identity { uid, key } = &self.identity;
+        let attempt = Attempt::begin(
+            &self.trust,
             rid,
-            hello: Hello {
-                beacon: beacon.id,
-                handshake,
+            0,
+            now_ms,
+            rng,
+            |context, next_token, rng| {
+                Credential::Registered(Registered::sign(context, *uid, key, next_token, rng))
             },
-            waiting,
-            next_token,
-            cookie: None,
-            cookies: 0,
-            retry_ms: now_ms + RETRY_MS,
-            ends_ms: beacon.time_ms + THR_MS,
+        )?;
+        Ok(self.start(attempt))
+    }
+
+    /// Begins a login with the token of the current session, in place of a login under way; or a
+    /// full login, if there is no token that an RSU would take. Which it was, [`Effect::LoggedIn`]
+    /// says. The session goes on until the new one is accepted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vehicle::login`]; then the token is not used up.
+    pub fn handover(
+        &mut self,
+        rid: Rid,
+        now_ms: u64,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Vec<Effect>, Refusal> {
+        let current = self.current.as_ref();
+        let Some(token) = current.and_then(|current| current.usable_token(now_ms)) else {
+            return self.login(rid, now_ms, rng);
         };
+        let holder = Holder::Registered(self.identity.uid);
+        let attempt = Attempt::begin(
+            &self.trust,
+            rid,
+            token.hops + 1,
+            now_ms,
+            rng,
+            |context, next_token, rng| {
+                Credential::Token(Token::show(context, &token.secret, holder, next_token, rng))
+            },
+        )?;
+        if let Some(current) = &mut self.current {
+            current.next_token = None;
+        }
+        Ok(self.start(attempt))
+    }
+
+    fn start(&mut self, attempt: Attempt) -> Vec<Effect> {
         let send = attempt.send();
         self.attempt = Some(attempt);
-        Ok(vec![send])
+        vec![send]
     }
 
     /// Asks for a new session key, or again for the one asked for before.
@@ -331,9 +245,10 @@ impl Vehicle {
         }])
     }
 
-    /// Ends the session and erases its keys.
+    /// Ends the session, and the one left before, and erases their keys.
     pub fn leave(&mut self) {
         self.current = None;
+        self.previous = None;
     }
 
     /// When [`Vehicle::wake`] next has something to do.
@@ -348,7 +263,8 @@ impl Vehicle {
             .current
             .as_ref()
             .and_then(|current| current.rekey.as_ref());
-        [attempt, session, rekey.map(|rekey| rekey.at_ms)]
+        let previous = self.previous.as_ref().map(|previous| previous.ends_ms);
+        [attempt, session, rekey.map(|rekey| rekey.at_ms), previous]
             .into_iter()
             .flatten()
             .min()
@@ -368,6 +284,7 @@ impl Vehicle {
             attempt.retry_ms = now_ms + RETRY_MS;
             effects.push(attempt.send());
         }
+        self.previous.take_if(|previous| now_ms >= previous.ends_ms);
         if let Some(over) = self
             .current
             .take_if(|current| now_ms >= current.session.until_ms())
@@ -432,36 +349,48 @@ impl Vehicle {
         if !(1..=MAX_VALIDITY_MS).contains(&validity_ms) {
             return Err(Refusal::Validity(validity_ms));
         }
-        let Some(Attempt {
-            rid, next_token, ..
-        }) = self.attempt.take()
-        else {
-            return Err(Refusal::NotAsked);
-        };
+        let attempt = self.attempt.take().ok_or(Refusal::NotAsked)?;
         let session = VehicleSession::new(&keys, now_ms + u64::from(validity_ms));
         let logged_in = Effect::LoggedIn {
-            rid,
+            rid: attempt.rid,
+            way: attempt.way,
             asc: session.asc(),
             until_ms: session.until_ms(),
             agreement: session.agreement(),
         };
-        self.current = Some(Current {
-            rid,
-            session,
-            next_token,
-            rekey: None,
-        });
+        let new = attempt.succeed(session);
+        // An RSU keeps one session per vehicle: one that was left at the same RSU is over.
+        self.previous.take_if(|previous| previous.rid == new.rid);
+        let old = self.current.take().filter(|old| old.rid != new.rid);
+        if let Some(old) = old {
+            self.previous = Some(Previous::of(old, now_ms));
+        }
+        self.current = Some(new);
         Ok(vec![logged_in])
     }
 
-    fn refused(&mut self, refused: &Refused) -> Result<Vec<Effect>, Refusal> {
+    fn refused(
+        &mut self,
+        refused: &Refused,
+        now_ms: u64,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Vec<Effect>, Refusal> {
         let attempt = self.attempt_of(refused.to)?;
         let payload = attempt.waiting.refused(&refused.sealed)?;
         let byte = payload.first().copied().unwrap_or(0);
         let code = Code::from_byte(byte).ok_or(Refusal::Code(byte))?;
-        let rid = attempt.rid;
+        let (rid, way) = (attempt.rid, attempt.way);
         self.attempt = None;
-        Ok(vec![Effect::LoginRefused { rid, code }])
+        if (way, code) != (Way::Handover, Code::LogInFully) {
+            return Ok(vec![Effect::LoginRefused { rid, code }]);
+        }
+        let mut effects = vec![Effect::TokenRefused(rid)];
+        match self.login(rid, now_ms, rng) {
+            Ok(login) => effects.extend(login),
+            // Its beacon has become too old meanwhile; the next one can be answered.
+            Err(_) => effects.push(Effect::LoginUnanswered(rid)),
+        }
+        Ok(effects)
     }
 
     fn cookie(
@@ -489,27 +418,5 @@ impl Vehicle {
             rid: current.rid,
             agreement,
         }])
-    }
-}
-
-impl Current {
-    fn repeat_rekey(&mut self, now_ms: u64, rng: &mut impl CryptoRng) -> Option<Effect> {
-        let repeat = self
-            .rekey
-            .as_mut()
-            .filter(|repeat| now_ms >= repeat.at_ms)?;
-        if repeat.left == 0 {
-            self.rekey = None;
-            return Some(Effect::RekeyUnanswered(self.rid));
-        }
-        repeat.left -= 1;
-        repeat.at_ms = now_ms + RETRY_MS;
-        // The session is alive here: `wake` has just ended those that are over.
-        let request = self.session.request(now_ms, rng).ok()?;
-        let datagram = Message::RekeyRequest(request).encode();
-        Some(Effect::Send {
-            to: self.rid,
-            datagram,
-        })
     }
 }

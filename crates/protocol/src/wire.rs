@@ -5,24 +5,27 @@
 //! | `01` | `Beacon` | RSU | 113 | beacon id 4, RID 4, T0 8, `E_r` 32, `S_r` 64 |
 //! | `02` | `Proof` | RSU | ≤ 2,048 | `LedgerProof` |
 //! | `03` | `ProofRequest` | vehicle | 2,048 | RID 4, zeros |
-//! | `10` | `Hello` | vehicle | 157 | beacon id 4, `e_v` 32, sealed credential 104 + 16 |
+//! | `10` | `Hello` | vehicle | 157 or 174 | beacon id 4, `e_v` 32, sealed credential (104 or 121) + 16 |
 //! | `11` | `Accept` | RSU | 57 | addressee 4, `e_r'` 32, sealed AVP 4 + 16 |
 //! | `12` | `CookieReply` | RSU | 21 | addressee 4, cookie 16 |
-//! | `13` | `HelloWithCookie` | vehicle | 173 | cookie 16, `Hello` without its kind byte |
+//! | `13` | `HelloWithCookie` | vehicle | 173 or 190 | cookie 16, `Hello` without its kind byte |
 //! | `14` | `Refused` | RSU | 22 | addressee 4, sealed code 1 + 16 |
 //! | `20` | `RekeyRequest` | vehicle | 45 | ASC 8, counter 4, nonce 16, tag 16 |
 //! | `21` | `RekeyAnswer` | RSU | 45 | ASC 8, counter 4, nonce 16, tag 16 |
 //!
-//! `Hello` and `Accept` are 214 bytes together, both rekey messages 90.
+//! `Hello` and `Accept` are 214 bytes together for a full login, 231 for a handover; both rekey
+//! messages are 90.
 //!
 //! The addressee is the first four bytes of `e_v`: it spares a vehicle the trial of messages for
-//! others and authenticates nothing. The length of a `Hello` tells its kind of credential. A proof
-//! request is as long as the longest proof, so that nobody can use an RSU to amplify traffic.
+//! others and authenticates nothing. The length of a `Hello` tells its kind of credential and
+//! nothing else. A proof request is as long as the longest proof, so that nobody can use an RSU to amplify traffic.
 //!
 //! Rules (checked by [`Message::decode`]):
 //! * `V-WIRE-1`: the kind is one of the table.
-//! * `V-WIRE-2`: the length is exactly that of the kind; nothing follows.
+//! * `V-WIRE-2`: the length is exactly that of the kind (one of two for a `Hello`); nothing follows.
 //! * `V-WIRE-3`: the body decodes (a proof's parts; zeros in a request's padding).
+
+mod hello;
 
 use bytes::BufMut;
 use cairn_crypto::noise;
@@ -32,7 +35,9 @@ use commonware_codec::{
 };
 use thiserror::Error as ThisError;
 
-use crate::login::{ACCEPTANCE_BYTES, Asc, REGISTERED_BYTES};
+pub use hello::{Hello, Sealed};
+
+use crate::login::{ACCEPTANCE_BYTES, Asc};
 
 /// The most bytes of a proof message, and the bytes of a proof request. A proof of one record in a
 /// state of a million takes about 1,600 bytes.
@@ -61,12 +66,12 @@ pub enum WireError {
     #[error("expected a known kind of message, got kind {0:#04x}")]
     Kind(u8),
     /// `V-WIRE-2`.
-    #[error("expected {expected} bytes for kind {kind:#04x}, got {got}")]
+    #[error("expected a length of {expected:?} bytes for kind {kind:#04x}, got {got}")]
     Length {
         /// The kind byte.
         kind: u8,
-        /// Bytes of this kind, or the most bytes of a proof.
-        expected: usize,
+        /// The lengths of this kind, or the greatest length of a proof.
+        expected: &'static [usize],
         /// Bytes received.
         got: usize,
     },
@@ -110,27 +115,6 @@ pub struct Beacon {
     pub ephemeral: [u8; noise::KEY_BYTES],
     /// `S_r`, an Ed25519 signature over all other fields.
     pub signature: [u8; 64],
-}
-
-/// The first message of a login.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hello {
-    /// The beacon that it answers.
-    pub beacon: BeaconId,
-    /// `e_v` and the sealed credential, the first message of [`noise`].
-    pub handshake: [u8; Hello::HANDSHAKE_BYTES],
-}
-
-impl Hello {
-    const HANDSHAKE_BYTES: usize = noise::OVERHEAD + REGISTERED_BYTES;
-
-    /// `e_v`.
-    #[must_use]
-    pub fn ephemeral(&self) -> [u8; noise::KEY_BYTES] {
-        let mut ephemeral = [0; noise::KEY_BYTES];
-        ephemeral.copy_from_slice(&self.handshake[..noise::KEY_BYTES]);
-        ephemeral
-    }
 }
 
 /// The second message of a login.
@@ -230,22 +214,25 @@ impl Message {
     /// See [`WireError`] and the rules in the module documentation.
     pub fn decode(datagram: &[u8]) -> Result<Self, WireError> {
         let (&kind, body) = datagram.split_first().ok_or(WireError::Empty)?;
-        let expected = match kind {
-            BEACON => 1 + Beacon::SIZE,
-            PROOF | PROOF_REQUEST => MAX_PROOF_BYTES,
-            HELLO => 1 + Hello::SIZE,
-            ACCEPT => 1 + 4 + Accept::HANDSHAKE_BYTES,
-            COOKIE_REPLY => 1 + 4 + 16,
-            HELLO_WITH_COOKIE => 1 + 16 + Hello::SIZE,
-            REFUSED => 1 + 4 + 1 + TAG_BYTES,
-            REKEY_REQUEST | REKEY_ANSWER => 1 + Rekey::SIZE,
+        let expected: &'static [usize] = match kind {
+            BEACON => &[1 + Beacon::SIZE],
+            PROOF | PROOF_REQUEST => &[MAX_PROOF_BYTES],
+            HELLO => &[1 + Hello::REGISTERED_BYTES, 1 + Hello::TOKEN_BYTES],
+            ACCEPT => &[1 + 4 + Accept::HANDSHAKE_BYTES],
+            COOKIE_REPLY => &[1 + 4 + 16],
+            HELLO_WITH_COOKIE => &[
+                1 + 16 + Hello::REGISTERED_BYTES,
+                1 + 16 + Hello::TOKEN_BYTES,
+            ],
+            REFUSED => &[1 + 4 + 1 + TAG_BYTES],
+            REKEY_REQUEST | REKEY_ANSWER => &[1 + Rekey::SIZE],
             other => return Err(WireError::Kind(other)),
         };
         let got = datagram.len();
         let fits = if kind == PROOF {
-            got <= expected
+            got <= MAX_PROOF_BYTES
         } else {
-            got == expected
+            expected.contains(&got)
         };
         if !fits {
             return Err(WireError::Length {
@@ -333,28 +320,6 @@ impl Read for Beacon {
             time_ms: ReadExt::read(buf)?,
             ephemeral: ReadExt::read(buf)?,
             signature: ReadExt::read(buf)?,
-        })
-    }
-}
-
-impl Write for Hello {
-    fn write(&self, buf: &mut impl BufMut) {
-        self.beacon.0.write(buf);
-        self.handshake.write(buf);
-    }
-}
-
-impl FixedSize for Hello {
-    const SIZE: usize = 4 + Self::HANDSHAKE_BYTES;
-}
-
-impl Read for Hello {
-    type Cfg = ();
-
-    fn read_cfg(buf: &mut impl Buf, _: &()) -> Result<Self, Error> {
-        Ok(Self {
-            beacon: BeaconId(ReadExt::read(buf)?),
-            handshake: ReadExt::read(buf)?,
         })
     }
 }

@@ -57,6 +57,12 @@ impl Sessions {
         true
     }
 
+    /// Ends this session. Returns whether there was one.
+    pub(super) fn remove(&mut self, asc: Asc) -> bool {
+        let uid = self.by_asc.get(&asc).map(|(uid, _)| *uid);
+        uid.is_some_and(|uid| self.remove_of(&uid))
+    }
+
     /// Ends and erases sessions whose validity is over.
     pub(super) fn expire(&mut self, now_ms: u64) {
         while let Some(&(until_ms, asc)) = self.ends.first() {

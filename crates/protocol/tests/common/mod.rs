@@ -2,6 +2,8 @@
 //! in memory: the whole login without sockets.
 #![allow(dead_code, reason = "every test file uses its part")]
 
+pub mod town;
+
 use std::collections::HashMap;
 
 use cairn_crypto::schnorr::SecretKey;
@@ -23,6 +25,7 @@ use rand::{RngExt as _, SeedableRng, rngs::StdRng};
 
 pub const CHAIN: ChainId = ChainId([7; 32]);
 pub const KEYS: Address = Address([8; 20]);
+pub const TOKENS: Address = Address([10; 20]);
 pub const UID: Uid = Uid([9; 8]);
 pub const RID: Rid = Rid(3);
 pub const HERE: Position = Position {
@@ -77,6 +80,7 @@ pub fn site(rid: Rid) -> Site {
     Site {
         chain: CHAIN,
         keys: KEYS,
+        tokens: TOKENS,
         rid,
         signer: rsu_signer(rid),
     }
