@@ -402,11 +402,13 @@ fn malformed_tokens_get_no_answer() {
         let Err(Refusal::Credential(error)) = town.answer(B, &hello) else {
             panic!("no credential")
         };
-        let expected = match (at, error) {
-            (0, CredentialError::Token(_)) | (32, CredentialError::Holder(1)) => true,
-            (41, CredentialError::NextToken(_)) | (89, CredentialError::Signature(_)) => true,
-            _ => false,
-        };
+        let expected = matches!(
+            (at, error),
+            (0, CredentialError::Token(_))
+                | (32, CredentialError::Holder(1))
+                | (41, CredentialError::NextToken(_))
+                | (89, CredentialError::Signature(_))
+        );
         assert!(expected, "{at}: {error}");
     }
 }

@@ -3,8 +3,14 @@
 mod common;
 
 use cairn_ledger::Rid;
-use cairn_protocol::wire::{MAX_PROOF_BYTES, Message, WireError};
-use common::{Pair, RID, decoded, sent};
+use cairn_protocol::{
+    token::{self, Holder},
+    wire::{MAX_PROOF_BYTES, Message, WireError},
+};
+use common::{
+    Pair, RID, UID, decoded, sent,
+    town::{A, B, Town, only_datagram},
+};
 use proptest::prelude::*;
 
 /// Every message of a login under load and a rekey, for the seed 1.
@@ -35,29 +41,73 @@ fn conversation() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// Every message of a handover under load, and of one that is refused, for the seed 1.
+fn handover() -> Vec<(&'static str, Vec<u8>)> {
+    let mut town = Town::new();
+    town.log_in(A);
+    town.record(A);
+    town.rsus.get_mut(&B).unwrap().set_under_load(true);
+    let hello = town.handover_hello(B);
+    let cookie_reply = town.answer(B, &hello).unwrap().reply().unwrap();
+    let hello_with_cookie = only_datagram(&town.hear(&cookie_reply).unwrap());
+    let accept = town.exchange(B, &hello_with_cookie).reply;
+    let refused_hello = town.handover_hello(A);
+    let refused = town.answer(A, &refused_hello).unwrap().rejected().reply;
+    vec![
+        ("hello_token", hello),
+        ("hello_token_with_cookie", hello_with_cookie),
+        ("accept", accept),
+        ("refused", refused),
+    ]
+}
+
+/// What of that handover goes to the ledger.
+fn records() -> Vec<(&'static str, Vec<u8>)> {
+    let mut town = Town::new();
+    town.log_in(A);
+    town.record(A);
+    let point = town.vehicle.next_token().unwrap().public();
+    let commitment = token::commitment(&point, &Holder::Registered(UID));
+    let spend = town.hand_over(B).spend.unwrap();
+    vec![
+        ("point", point.to_bytes().to_vec()),
+        ("commitment", commitment.to_vec()),
+        ("token_id", spend.id.0.to_vec()),
+        ("proof_digest", spend.proof.to_vec()),
+    ]
+}
+
+fn listed(parts: &[(&'static str, Vec<u8>)]) -> String {
+    parts
+        .iter()
+        .map(|(name, bytes)| format!("{name} {}\n", hex(bytes)))
+        .collect()
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]
 fn encodings_are_as_recorded() {
-    let now: String = conversation()
-        .iter()
-        .map(|(name, bytes)| format!("{name} {}\n", hex(bytes)))
-        .collect();
     assert_eq!(
-        now,
+        listed(&conversation()),
         include_str!("fixtures/conversation.txt"),
+        "the protocol has changed"
+    );
+    assert_eq!(
+        listed(&handover()) + &listed(&records()),
+        include_str!("fixtures/handover.txt"),
         "the protocol has changed"
     );
 }
 
 #[test]
 fn every_message_has_the_documented_size() {
-    let sizes: Vec<_> = conversation()
-        .iter()
-        .map(|(name, b)| (*name, b.len()))
-        .collect();
+    let sizes = |parts: Vec<(&'static str, Vec<u8>)>| -> Vec<_> {
+        let sizes = parts.iter().map(|(name, bytes)| (*name, bytes.len()));
+        sizes.collect()
+    };
     let expected = [
         ("beacon", 113),
         ("hello", 157),
@@ -68,13 +118,20 @@ fn every_message_has_the_documented_size() {
         ("rekey_answer", 45),
         ("refused", 22),
     ];
-    assert_eq!(sizes, expected);
+    assert_eq!(sizes(conversation()), expected);
+    let expected = [
+        ("hello_token", 174),
+        ("hello_token_with_cookie", 190),
+        ("accept", 57),
+        ("refused", 22),
+    ];
+    assert_eq!(sizes(handover()), expected);
     assert_eq!(Message::ProofRequest(RID).encode().len(), MAX_PROOF_BYTES);
 }
 
 #[test]
 fn messages_survive_decoding_and_no_other_length_is_taken() {
-    for (name, bytes) in conversation() {
+    for (name, bytes) in conversation().into_iter().chain(handover()) {
         assert_eq!(decoded(&bytes).encode(), bytes, "{name}");
         let mut longer = bytes.clone();
         longer.push(0);
