@@ -4,13 +4,13 @@
 //! beacon(now)            -> datagram, every second
 //! receive(datagram, now) -> Reply          send it back
 //!                         | Login(opened)  read opened.needs(), then opened.needs_more(records),
-//!                                          from a finalised state
-//! accept(opened, records, now) -> Accepted { reply, agreement, mint, spend, … } for the next batch
-//!                               | Rejected { reply, why }
-//! pending_spends()             -> Provisional { asc, token, proof }: when the batch is final,
-//! settle(asc, won)                keeps or drops the session
+//!                                          from a finalised state, then accept
 //!                         | ProofWanted    send a proof (beacon::proof_datagram)
 //!                         | Rekeyed        send it back; the agreement goes to the ledger
+//! accept(opened, records, now) -> Accepted { reply, agreement, mint, spend, … }  for the next batch
+//!                               | Rejected { reply, why }
+//! pending_spends()  -> Provisional { asc, token, proof }
+//! settle(asc, won)     when the batch is final: keeps or drops the session
 //! ```
 //!
 //! Rules of a `Hello`, in this order, the cheap ones first:
@@ -22,7 +22,7 @@
 //! * `V-HELLO-4` it opens under that beacon's `E_r` and bytes;
 //! * `V-HELLO-5`, `V-HELLO-6` it is a credential with canonical parts ([`Credential::decode`]);
 //! * `V-HELLO-7` the UID is registered;
-//! * `V-HELLO-8` the signature fits key and statement ([`Context::registered`]);
+//! * `V-HELLO-8` the signature fits key and statement ([`crate::login::Context::registered`]);
 //! * `V-HELLO-9` the key is valid now; `V-HELLO-10` it is not revoked;
 //! * `V-HELLO-11` there is room for the session.
 //!
