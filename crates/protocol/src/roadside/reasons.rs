@@ -52,7 +52,7 @@ pub enum Refusal {
 /// Why an opened login is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Why {
-    /// The caller did not look up what [`Opened::needs`] names. Our own bug.
+    /// The caller did not look up what [`super::Opened::needs`] or its `needs_more` names. Our own bug.
     #[error("record {0} was not looked up")]
     RecordMissing(StateKey),
     /// The ledger's record does not decode. Our own bug.
