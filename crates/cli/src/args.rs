@@ -40,6 +40,11 @@ pub struct Common {
     #[arg(long, value_name = "METRES", default_value_t = 500.0)]
     pub range: f64,
 
+    /// Milliseconds between two batches that an RSU puts on the ledger
+    #[arg(long, value_name = "MS", default_value_t = 50,
+          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub batch: u64,
+
     /// Draw everything random, keys included, from this number instead of the system: for
     /// experiments that are to be repeated
     #[arg(long, value_name = "N")]
@@ -85,9 +90,23 @@ pub struct Replay {
     pub sites: Option<PathBuf>,
 
     /// Replay in real time instead of as fast as possible
-    #[arg(long)]
+    #[arg(long, conflicts_with = "speed")]
     pub realtime: bool,
+
+    /// Replay this many times as fast as real time
+    #[arg(long, value_name = "X", value_parser = speed)]
+    pub speed: Option<f64>,
 
     #[command(flatten)]
     pub common: Common,
+}
+
+/// A positive number, small enough for the clock.
+fn speed(text: &str) -> Result<f64, String> {
+    let speed: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    if (0.01..=100_000.0).contains(&speed) {
+        Ok(speed)
+    } else {
+        Err("expected 0.01 to 100000".to_owned())
+    }
 }

@@ -124,10 +124,10 @@ pub fn replay(replay: &args::Replay) -> Result<Input, RunError> {
         sites,
         placed_coverage,
         range,
-        pace: if replay.realtime {
-            Pace::Times(1.0)
-        } else {
-            Pace::Fastest
+        pace: match replay.speed {
+            Some(speed) => Pace::Times(speed),
+            None if replay.realtime => Pace::Times(1.0),
+            None => Pace::Fastest,
         },
         duration_ms: None,
     })

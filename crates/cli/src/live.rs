@@ -83,7 +83,7 @@ async fn status(State(live): State<Arc<Live>>) -> Json<Status> {
         view: status.view,
         waiting_transactions: status.waiting,
         last_votes: last_votes.collect(),
-        login: live.counters.report(),
+        login: live.counters.login_report(),
     })
 }
 

@@ -22,6 +22,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
+    time::Duration,
 };
 use thiserror::Error;
 
@@ -105,6 +106,7 @@ fn run(common: &Common, input: Input, progress: bool) -> Result<(), RunError> {
         validators: usize::try_from(common.validators).expect("at most 32"),
         sites: input.sites.clone(),
         range: input.range,
+        batch_interval: Duration::from_millis(common.batch),
         seed: common.seed,
         data: common.data.clone(),
     };

@@ -92,8 +92,12 @@ impl Bar {
             String::new()
         };
         bar.set_message(format!(
-            "{} vehicles, {} logins, {} failed, block {}{late}",
-            progress.vehicles, progress.logins, progress.failed, progress.height
+            "{} vehicles, {} logins, {} handovers, {} failed, block {}{late}",
+            progress.vehicles,
+            progress.logins,
+            progress.handovers,
+            progress.failed,
+            progress.height
         ));
     }
 
@@ -106,104 +110,164 @@ impl Bar {
 
 /// The report for people.
 pub fn summary(report: &Report, is_stopped: bool) {
-    let Report {
-        trace,
-        network,
-        login,
-        ..
-    } = report;
     println!();
     if is_stopped {
         println!("Stopped early. What was done until then:\n");
     }
-    row(
-        "traffic",
-        &format!(
-            "{} vehicles, {} positions, {} of trace",
-            count(trace.vehicles),
-            count(trace.rows),
-            minutes(Duration::from_secs_f64(trace.duration_s))
-        ),
-    );
-    row(
-        "in range",
-        &format!(
-            "{} vehicles, {} of positions",
-            count(trace.vehicles_in_range),
-            percent(trace.rows_in_range, trace.rows)
-        ),
-    );
-    row(
-        "logins",
-        &format!(
-            "{} by {} vehicles: both sides proved, a key agreed, in one round trip",
-            count(login.full),
-            count(login.vehicles)
-        ),
-    );
-    row(
-        "",
-        &format!(
-            "{} refused, {} without an answer",
-            count(login.refused),
-            count(login.unanswered)
-        ),
-    );
-    row(
-        "",
-        &format!("{} session keys renewed", count(login.rekeyed)),
-    );
-    row(
-        "on the wire",
-        &format!(
-            "{} + {} bytes per login, {} per renewed key",
-            login.hello_bytes, login.accept_bytes, login.rekey_bytes
-        ),
-    );
-    row(
-        "",
-        &format!(
-            "{} in all, beacons and proofs included",
-            bytes(login.radio_bytes)
-        ),
-    );
-    row(
-        "round trip",
-        &format!(
-            "p50 {:.1} ms, p99 {:.1} ms",
-            login.round_trip_ms.p50, login.round_trip_ms.p99
-        ),
-    );
-    row(
-        "ledger",
-        &format!(
-            "{} blocks, {} transactions, {} refused; height {}",
-            count(network.blocks),
-            count(network.transactions),
-            count(network.transactions_refused),
-            count(network.height)
-        ),
-    );
-    row(
-        "finality",
-        &format!(
-            "p50 {:.1} ms, p99 {:.1} ms, from handing in to executed by {} validators (PBFT-family, Simplex)",
-            network.finality_ms.p50, network.finality_ms.p99, network.validators
-        ),
-    );
-    row(
-        "resources",
-        &format!(
-            "{:.1} s, {:.0} MiB of memory at most, {} on disk",
-            report.wall_s,
-            report.peak_rss_mib,
-            bytes(network.disk_bytes)
-        ),
-    );
+    for (name, text) in rows(report) {
+        println!("  {name:<12} {text}");
+    }
+    if let Some(warning) = too_fast(report) {
+        println!("\n  {warning}");
+    }
 }
 
-fn row(name: &str, text: &str) {
-    println!("  {name:<12} {text}");
+fn rows(report: &Report) -> Vec<(&'static str, String)> {
+    let Report {
+        trace,
+        network,
+        login,
+        handover,
+        cost,
+        pace,
+        ..
+    } = report;
+    let per_second = |number: u64| count((number as f64 / report.wall_s.max(0.001)).round() as u64);
+    let logins = login.full + login.handover;
+    vec![
+        (
+            "traffic",
+            format!(
+                "{} vehicles, {} positions, {} of trace; {} of positions in range of an RSU",
+                count(trace.vehicles),
+                count(trace.rows),
+                minutes(Duration::from_secs_f64(trace.duration_s)),
+                percent(trace.rows_in_range, trace.rows),
+            ),
+        ),
+        (
+            "logins",
+            format!(
+                "{} full, {} handovers, by {} of the {} vehicles that came into range",
+                count(login.full),
+                count(login.handover),
+                count(login.vehicles),
+                count(trace.vehicles_in_range),
+            ),
+        ),
+        (
+            "",
+            format!(
+                "{} refused, {} without an answer, {} tokens not taken, {} races lost",
+                count(login.refused),
+                count(login.unanswered),
+                count(handover.token_refused),
+                count(handover.lost_races),
+            ),
+        ),
+        ("", format!("{} session keys renewed", count(login.rekeyed))),
+        (
+            "on the wire",
+            format!(
+                "{} + {} bytes per login, {} + {} per handover, {} per renewed key: \
+                 authentication both ways and key agreement",
+                login.hello_bytes,
+                login.accept_bytes,
+                handover.hello_bytes,
+                handover.accept_bytes,
+                login.rekey_bytes,
+            ),
+        ),
+        (
+            "",
+            format!(
+                "{} in all, beacons and proofs included",
+                bytes(login.radio_bytes)
+            ),
+        ),
+        (
+            "round trip",
+            format!(
+                "login p50 {:.1} ms, p99 {:.1} ms; handover p50 {:.1} ms, p99 {:.1} ms",
+                login.round_trip_ms.p50, login.round_trip_ms.p99, handover.p50_ms, handover.p99_ms,
+            ),
+        ),
+        (
+            "ledger",
+            format!(
+                "{} blocks, {} transactions with {} records, {} refused; height {}",
+                count(network.blocks),
+                count(network.transactions),
+                count(network.records),
+                count(network.transactions_refused),
+                count(network.height),
+            ),
+        ),
+        (
+            "finality",
+            format!(
+                "p50 {:.1} ms, p99 {:.1} ms, from handing in to executed by {} validators \
+                 (PBFT-family, Simplex)",
+                network.finality_ms.p50, network.finality_ms.p99, network.validators,
+            ),
+        ),
+        (
+            "pace",
+            format!(
+                "{:.1} times real time; per second {} positions, {} logins, {} handovers, \
+                 {} transactions, {} records",
+                pace.reached,
+                per_second(trace.rows),
+                per_second(login.full),
+                per_second(login.handover),
+                per_second(network.transactions),
+                per_second(network.records),
+            ),
+        ),
+        (
+            "cost",
+            format!(
+                "per login {:.0} µs at the vehicle, {:.0} µs at the RSU, beacons and rekeys included",
+                1e6 * cost.vehicles_s / logins.max(1) as f64,
+                1e6 * cost.rsus_s / logins.max(1) as f64,
+            ),
+        ),
+        (
+            "resources",
+            format!(
+                "{:.1} s, {:.0} MiB of memory at most, {} on disk",
+                report.wall_s,
+                report.peak_rss_mib,
+                bytes(network.disk_bytes),
+            ),
+        ),
+    ]
+}
+
+/// What to say when the replay could not keep the pace that was asked for.
+fn too_fast(report: &Report) -> Option<String> {
+    let pace = &report.pace;
+    let asked = pace.asked?;
+    if pace.late_s <= 1.0 {
+        return None;
+    }
+    let waits = [
+        (
+            pace.waited_for_radio_s,
+            "logins, handovers and rekeys between vehicles and RSUs",
+        ),
+        (
+            pace.waited_for_ledger_s,
+            "the ledger: enrolments and fresh blocks",
+        ),
+        (pace.waited_for_trace_s, "reading the trace"),
+    ];
+    let (seconds, slowest) = waits.into_iter().max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    Some(format!(
+        "Could not keep up with {asked} times real time: {:.1} s late at the end. \
+         Nothing was dropped. Most time, {seconds:.1} s, went into {slowest}.",
+        pace.late_s
+    ))
 }
 
 /// 1234567 as "1,234,567".

@@ -21,13 +21,18 @@ use cairn_chain::{ReadError, Runtime};
 use cairn_crypto::{schnorr::SecretKey, seal::RegisterKey};
 use cairn_ledger::{
     Address, PrivateKey, Rid, Transaction, Uid,
-    contracts::keys::{self, RsuRecord, VehicleRecord},
+    contracts::{
+        keys::{self, RsuRecord, VehicleRecord},
+        tokens,
+    },
+    execute::instance_key,
 };
 use cairn_protocol::{
     authority::{
         Application, Case, Identification, Registrar, RegistrarError, ReviewError, Reviewer,
         RsuApplication,
     },
+    token,
     vehicle::Identity,
 };
 use cairn_scenario::Site;
@@ -43,8 +48,9 @@ const PATIENCE_MS: u64 = 60_000;
 /// The longest validity that contract `keys` is deployed with, in milliseconds: two years.
 const MAX_VALIDITY_MS: u64 = 2 * 365 * 24 * 3_600_000;
 
-/// The nonce of the transaction that deploys `keys`: TA's first. Later ones count microseconds.
-const DEPLOYMENT_NONCE: u64 = 1;
+/// The nonces of TA's first transactions, which deploy. Later ones count microseconds.
+const KEYS_NONCE: u64 = 1;
+const TOKENS_NONCE: u64 = 2;
 
 /// Why an authority did not do what it was asked for.
 #[derive(Debug, Error)]
@@ -97,7 +103,7 @@ impl<E: Runtime> Authorities<E> {
         lea: PrivateKey,
     ) -> Result<Self, AuthorityError> {
         let chain = ledger.chain().id();
-        let keys = Address::of_instance(&ta.public_key(), DEPLOYMENT_NONCE);
+        let keys = Address::of_instance(&ta.public_key(), KEYS_NONCE);
         let register_key = register_key(&home, &mut rng)?;
         let (register, entries) = Register::open(&home.register())?;
         Ok(Self {
@@ -117,17 +123,40 @@ impl<E: Runtime> Authorities<E> {
 
     /// The instance of contract `keys`, deployed by TA unless an earlier run has.
     pub async fn deploy_keys(&self) -> Result<Address, AuthorityError> {
-        let instance = cairn_ledger::execute::instance_key(&self.keys);
-        let found = self.ledger.get(&[instance]).await?;
+        let deployer = self.ta.public_key();
+        self.deploy(KEYS_NONCE, |expires_ms| {
+            keys::deploy(KEYS_NONCE, expires_ms, &deployer, MAX_VALIDITY_MS)
+        })
+        .await
+    }
+
+    /// The instance of contract `tokens`, likewise.
+    pub async fn deploy_tokens(&self) -> Result<Address, AuthorityError> {
+        let deployer = self.ta.public_key();
+        let parameters = tokens::Parameters {
+            keys: self.keys,
+            max_life_ms: token::MAX_LIFE_MS,
+            max_hops: token::MAX_HANDOVERS,
+        };
+        self.deploy(TOKENS_NONCE, |expires_ms| {
+            tokens::deploy(TOKENS_NONCE, expires_ms, &deployer, &parameters)
+        })
+        .await
+    }
+
+    async fn deploy(
+        &self,
+        nonce: u64,
+        make: impl FnOnce(u64) -> Transaction,
+    ) -> Result<Address, AuthorityError> {
+        let address = Address::of_instance(&self.ta.public_key(), nonce);
+        let found = self.ledger.get(&[instance_key(&address)]).await?;
         if found.iter().all(|(_, record)| record.is_none()) {
-            let expires_ms = self.clock.now_ms() + PATIENCE_MS;
-            let deployer = self.ta.public_key();
-            let deployment: Transaction =
-                keys::deploy(DEPLOYMENT_NONCE, expires_ms, &deployer, MAX_VALIDITY_MS);
+            let deployment = make(self.clock.now_ms() + PATIENCE_MS);
             let signed = deployment.sign(&self.ledger.chain().id(), &[&self.ta]);
             self.ledger.execute(signed).await?;
         }
-        Ok(self.keys)
+        Ok(address)
     }
 
     /// Registers an RSU for each site, named by its place in the list, unless an earlier run has.

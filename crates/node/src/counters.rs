@@ -1,12 +1,14 @@
 //! What vehicles and RSUs count while they run.
 
-use crate::report::{LoginReport, Quantiles};
+use crate::report::{CostReport, HandoverReport, LoginReport, Quantiles};
+use cairn_protocol::login::Way;
 use std::{
     collections::HashSet,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 /// Counters of a run. Clones are the same counters.
@@ -17,34 +19,55 @@ pub struct Counters {
 
 #[derive(Default)]
 struct Shared {
-    full: AtomicU64,
     refused: AtomicU64,
     unanswered: AtomicU64,
+    token_refused: AtomicU64,
+    lost_races: AtomicU64,
     rekeyed: AtomicU64,
-    hello_bytes: AtomicU64,
-    accept_bytes: AtomicU64,
+    recorded: AtomicU64,
     rekey_request_bytes: AtomicU64,
     rekey_answer_bytes: AtomicU64,
     radio_bytes: AtomicU64,
+    vehicle_work_ns: AtomicU64,
+    rsu_work_ns: AtomicU64,
+    full: Kind,
+    handover: Kind,
     vehicles: Mutex<HashSet<u32>>,
+}
+
+/// Logins of one kind.
+#[derive(Default)]
+struct Kind {
+    count: AtomicU64,
+    hello_bytes: AtomicU64,
+    accept_bytes: AtomicU64,
     round_trips_ms: Mutex<Vec<f64>>,
 }
 
+impl Kind {
+    fn round_trips(&self) -> MutexGuard<'_, Vec<f64>> {
+        self.round_trips_ms
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Counters {
+    fn kind(&self, way: Way) -> &Kind {
+        match way {
+            Way::Full => &self.shared.full,
+            Way::Handover => &self.shared.handover,
+        }
+    }
+
     /// A vehicle, by its number in the trace, has logged in.
-    pub fn logged_in(&self, vehicle: u32, round_trip_ms: f64) {
-        let shared = &self.shared;
-        shared.full.fetch_add(1, Relaxed);
-        let mut vehicles = shared
-            .vehicles
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+    pub fn logged_in(&self, vehicle: u32, way: Way, round_trip: Duration) {
+        let kind = self.kind(way);
+        kind.count.fetch_add(1, Relaxed);
+        kind.round_trips().push(round_trip.as_secs_f64() * 1_000.0);
+        let vehicles = &self.shared.vehicles;
+        let mut vehicles = vehicles.lock().unwrap_or_else(PoisonError::into_inner);
         vehicles.insert(vehicle);
-        let mut times = shared
-            .round_trips_ms
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        times.push(round_trip_ms);
     }
 
     /// A login was refused.
@@ -57,33 +80,46 @@ impl Counters {
         self.shared.unanswered.fetch_add(1, Relaxed);
     }
 
+    /// An RSU did not take a token; a full login follows.
+    pub fn token_refused(&self) {
+        self.shared.token_refused.fetch_add(1, Relaxed);
+    }
+
+    /// A session was served on a token that somebody else spent first.
+    pub fn lost_race(&self) {
+        self.shared.lost_races.fetch_add(1, Relaxed);
+    }
+
     /// A session key was renewed.
     pub fn rekeyed(&self) {
         self.shared.rekeyed.fetch_add(1, Relaxed);
     }
 
+    /// Records of RSUs became final.
+    pub fn recorded(&self, records: usize) {
+        self.shared.recorded.fetch_add(records as u64, Relaxed);
+    }
+
     /// The first message of a login was sent.
-    pub fn hello(&self, bytes: usize) {
-        self.shared.hello_bytes.fetch_max(bytes as u64, Relaxed);
+    pub fn hello(&self, way: Way, bytes: usize) {
+        self.kind(way).hello_bytes.fetch_max(bytes as u64, Relaxed);
     }
 
     /// The answer to a login was sent.
-    pub fn accept(&self, bytes: usize) {
-        self.shared.accept_bytes.fetch_max(bytes as u64, Relaxed);
+    pub fn accept(&self, way: Way, bytes: usize) {
+        self.kind(way).accept_bytes.fetch_max(bytes as u64, Relaxed);
     }
 
     /// The first message of a rekey was sent.
     pub fn rekey_request(&self, bytes: usize) {
-        self.shared
-            .rekey_request_bytes
-            .fetch_max(bytes as u64, Relaxed);
+        let counter = &self.shared.rekey_request_bytes;
+        counter.fetch_max(bytes as u64, Relaxed);
     }
 
     /// The answer to it was sent.
     pub fn rekey_answer(&self, bytes: usize) {
-        self.shared
-            .rekey_answer_bytes
-            .fetch_max(bytes as u64, Relaxed);
+        let counter = &self.shared.rekey_answer_bytes;
+        counter.fetch_max(bytes as u64, Relaxed);
     }
 
     /// A datagram of any kind was sent.
@@ -91,36 +127,80 @@ impl Counters {
         self.shared.radio_bytes.fetch_add(bytes as u64, Relaxed);
     }
 
-    /// Logins so far: accepted, and not.
-    pub fn logins(&self) -> (u64, u64) {
-        let shared = &self.shared;
-        let failed = shared.refused.load(Relaxed) + shared.unanswered.load(Relaxed);
-        (shared.full.load(Relaxed), failed)
+    /// A vehicle's role worked for this long.
+    pub fn vehicle_work(&self, spent: Duration) {
+        add_time(&self.shared.vehicle_work_ns, spent);
     }
 
-    /// The counters as part of the report.
-    pub fn report(&self) -> LoginReport {
+    /// An RSU's role worked for this long.
+    pub fn rsu_work(&self, spent: Duration) {
+        add_time(&self.shared.rsu_work_ns, spent);
+    }
+
+    /// Logins so far: full, handovers, and those that failed.
+    pub fn logins(&self) -> [u64; 3] {
+        let shared = &self.shared;
+        [
+            shared.full.count.load(Relaxed),
+            shared.handover.count.load(Relaxed),
+            shared.refused.load(Relaxed) + shared.unanswered.load(Relaxed),
+        ]
+    }
+
+    /// Records of RSUs that became final.
+    pub fn records(&self) -> u64 {
+        self.shared.recorded.load(Relaxed)
+    }
+
+    /// The counters of logins as part of the report.
+    pub fn login_report(&self) -> LoginReport {
         let shared = &self.shared;
         let vehicles = shared
             .vehicles
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let times = shared
-            .round_trips_ms
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
         LoginReport {
-            full: shared.full.load(Relaxed),
+            full: shared.full.count.load(Relaxed),
+            handover: shared.handover.count.load(Relaxed),
             refused: shared.refused.load(Relaxed),
             unanswered: shared.unanswered.load(Relaxed),
             vehicles: vehicles.len() as u64,
             rekeyed: shared.rekeyed.load(Relaxed),
-            hello_bytes: shared.hello_bytes.load(Relaxed),
-            accept_bytes: shared.accept_bytes.load(Relaxed),
+            hello_bytes: shared.full.hello_bytes.load(Relaxed),
+            accept_bytes: shared.full.accept_bytes.load(Relaxed),
             rekey_bytes: shared.rekey_request_bytes.load(Relaxed)
                 + shared.rekey_answer_bytes.load(Relaxed),
-            round_trip_ms: Quantiles::of(times.clone()),
+            round_trip_ms: Quantiles::of(shared.full.round_trips().clone()),
             radio_bytes: shared.radio_bytes.load(Relaxed),
         }
     }
+
+    /// The counters of handovers as part of the report.
+    pub fn handover_report(&self) -> HandoverReport {
+        let shared = &self.shared;
+        let times = Quantiles::of(shared.handover.round_trips().clone());
+        HandoverReport {
+            p50_ms: times.p50,
+            p99_ms: times.p99,
+            lost_races: shared.lost_races.load(Relaxed),
+            token_refused: shared.token_refused.load(Relaxed),
+            hello_bytes: shared.handover.hello_bytes.load(Relaxed),
+            accept_bytes: shared.handover.accept_bytes.load(Relaxed),
+        }
+    }
+
+    /// What the roles cost as part of the report.
+    pub fn cost_report(&self) -> CostReport {
+        let shared = &self.shared;
+        let seconds = |counter: &AtomicU64| counter.load(Relaxed) as f64 / 1e9;
+        CostReport {
+            vehicles_s: seconds(&shared.vehicle_work_ns),
+            rsus_s: seconds(&shared.rsu_work_ns),
+        }
+    }
+}
+
+fn add_time(counter: &AtomicU64, spent: Duration) {
+    let spent = u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX);
+    counter.fetch_add(spent, Relaxed);
 }

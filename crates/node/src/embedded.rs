@@ -27,7 +27,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::Arc,
-    time::UNIX_EPOCH,
+    time::{Duration, UNIX_EPOCH},
 };
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -43,6 +43,8 @@ pub struct Options {
     pub sites: Vec<Site>,
     /// Radio range.
     pub range: RadioRange,
+    /// Real time between two batches of an RSU.
+    pub batch_interval: Duration,
     /// Draws everything random, keys included, from this number instead of the system: for
     /// experiments that are to be repeated.
     pub seed: Option<u64>,
@@ -166,7 +168,9 @@ async fn start(
     // A ledger that was replayed faster than time went by is ahead of the system's clock. Its time
     // is known from the first block after the start, which an idle chain makes within a second.
     let mut first_block = ledger.chain().finalized();
-    let tip_ms = futures::StreamExt::next(&mut first_block).await.map_or(0, |block| block.time_ms);
+    let tip_ms = futures::StreamExt::next(&mut first_block)
+        .await
+        .map_or(0, |block| block.time_ms);
     clock.advance(tip_ms, u64::MAX);
 
     let setup = Setup {
@@ -180,6 +184,7 @@ async fn start(
         lea,
         sites: options.sites,
         range: options.range,
+        batch_interval: options.batch_interval,
     };
     Ok((Network::start(setup).await?, validators))
 }

@@ -7,6 +7,7 @@
 //! | [`network`] | what such a network brings up: contracts, authorities, RSUs |
 //! | [`replay`] | traffic on a running network, step by step |
 //! | [`obu`], [`roadside`], [`authority`] | vehicle, RSU, and TA with LEA, as tasks |
+//! | [`outbox`] | what an RSU still has to put on the ledger |
 //! | [`radio`] | datagrams between vehicles and RSUs |
 //! | [`ledger`] | access to the chain, with measurements |
 //! | [`clock`] | trace time |
@@ -21,6 +22,7 @@ pub mod home;
 pub mod ledger;
 pub mod network;
 pub mod obu;
+pub mod outbox;
 pub mod radio;
 pub mod register;
 pub mod replay;

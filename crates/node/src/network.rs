@@ -3,7 +3,7 @@
 //! Bringing one up:
 //!
 //! 1. every validator recovers what it has stored,
-//! 2. TA deploys contract `keys`, unless an earlier run has,
+//! 2. TA deploys contracts `keys` and `tokens`, unless an earlier run has,
 //! 3. TA and LEA register every RSU with its position, or bring its record up to date,
 //! 4. RSUs open their antennas.
 //!
@@ -17,7 +17,7 @@ use crate::{
     home::{Home, HomeError},
     ledger::{Ledger, LedgerError},
     radio::Radio,
-    roadside::{self, Rsu},
+    roadside::{self, Rsu, Surroundings},
 };
 use cairn_chain::{ReadError, Runtime};
 use cairn_ledger::{PrivateKey, Rid};
@@ -102,6 +102,8 @@ pub struct Setup<E: Runtime, R> {
     pub sites: Vec<Site>,
     /// Radio range.
     pub range: RadioRange,
+    /// Real time between two batches of an RSU.
+    pub batch_interval: Duration,
 }
 
 /// A running network.
@@ -140,6 +142,7 @@ impl<E: Runtime, R: Radio> Network<E, R> {
             setup.lea,
         )?;
         let keys = authorities.deploy_keys().await?;
+        let tokens = authorities.deploy_tokens().await?;
         let signers = authorities.register_rsus(&setup.sites).await?;
 
         let chain = setup.ledger.chain().id();
@@ -149,6 +152,7 @@ impl<E: Runtime, R: Radio> Network<E, R> {
             let identity = RsuIdentity {
                 chain,
                 keys,
+                tokens,
                 rid,
                 signer,
             };
@@ -158,9 +162,12 @@ impl<E: Runtime, R: Radio> Network<E, R> {
                 StdRng::from_rng(&mut setup.rng),
                 identity,
                 antenna,
-                setup.ledger.clone(),
-                setup.clock.clone(),
-                counters.clone(),
+                Surroundings {
+                    ledger: setup.ledger.clone(),
+                    clock: setup.clock.clone(),
+                    counters: counters.clone(),
+                    batch_interval: setup.batch_interval,
+                },
             );
             rsus.push((rsu, site.position));
         }

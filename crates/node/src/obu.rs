@@ -2,14 +2,16 @@
 //! [`cairn_protocol::vehicle`].
 //!
 //! Once per step of the trace the OBU learns where it is and which RSUs are within radio range.
-//! Without a session at one of those it logs in at the nearest, as soon as it has heard and
-//! believed its beacon. It renews its session key from time to time. When it has done what it can
-//! in this step it says so.
+//! Without a session it logs in at the nearest, as soon as it has heard and believed its beacon.
+//! When another RSU is nearer by [`HYSTERESIS_M`], or its own is out of range, it hands over; until
+//! the new RSU has answered, the old session goes on. It renews its session key from time to time.
+//! When it has done what it can in this step it says so.
 
 use crate::{clock::TraceClock, counters::Counters, radio::Endpoint};
 use cairn_chain::Runtime;
 use cairn_ledger::{Position, Rid};
 use cairn_protocol::{
+    login::Way,
     trust::Road,
     vehicle::{Effect, Identity, Refusal, Vehicle},
 };
@@ -21,6 +23,10 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, warn};
+
+/// How much nearer another RSU has to be before a vehicle that is served hands over, in metres: a
+/// fifth of the usual range, so that a vehicle between two RSUs does not go back and forth.
+const HYSTERESIS_M: f64 = 100.0;
 
 /// Trace time after a login or rekey until the session key is renewed, in milliseconds.
 const REKEY_AFTER_MS: u64 = 20_000;
@@ -44,9 +50,20 @@ pub struct Step {
     /// Where the vehicle is.
     pub position: Position,
     /// The RSUs within radio range, nearest first.
-    pub audible: Vec<(Rid, SocketAddr)>,
+    pub audible: Vec<Audible>,
     /// Tells that the OBU has done what it can in this step.
     pub done: oneshot::Sender<()>,
+}
+
+/// An RSU within radio range.
+#[derive(Clone, Copy, Debug)]
+pub struct Audible {
+    /// The RSU.
+    pub rid: Rid,
+    /// Its antenna's address.
+    pub address: SocketAddr,
+    /// Metres to its antenna.
+    pub distance_m: f64,
 }
 
 /// A running OBU.
@@ -104,7 +121,7 @@ struct Task<E: Runtime, A> {
     counters: Counters,
     rng: StdRng,
     position: Position,
-    audible: Vec<(Rid, SocketAddr)>,
+    audible: Vec<Audible>,
     /// When the first `Hello` of the login under way was sent.
     hello_sent: Option<SystemTime>,
     /// Until when not to try again at RSUs that refused.
@@ -181,22 +198,28 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
     }
 
     /// The RSU in range at which the vehicle has a session.
-    fn serving(&self) -> Option<Rid> {
+    fn serving(&self) -> Option<Audible> {
         let (rid, _) = self.role.session()?;
-        self.address_of(rid).map(|_| rid)
+        self.audible(rid)
     }
 
-    /// Where to log in: nowhere while served, else at the nearest RSU that has not refused lately.
+    /// Where to log in next: at the nearest RSU that has not refused lately, unless the one that
+    /// serves is about as near.
     fn target(&self) -> Option<Rid> {
-        if self.serving().is_some() {
-            return None;
-        }
         let now_ms = self.clock.now_ms();
-        let nearest_first = self.audible.iter().map(|(rid, _)| *rid);
-        nearest_first.into_iter().find(|rid| {
-            let until_ms = self.refused.get(rid);
-            until_ms.is_none_or(|until_ms| *until_ms <= now_ms)
-        })
+        let has_refused = |rid: &Rid| {
+            self.refused
+                .get(rid)
+                .is_some_and(|until_ms| now_ms < *until_ms)
+        };
+        let best = self
+            .audible
+            .iter()
+            .find(|audible| !has_refused(&audible.rid))?;
+        let is_good_enough = |serving: Audible| {
+            serving.rid == best.rid || serving.distance_m < best.distance_m + HYSTERESIS_M
+        };
+        (!self.serving().is_some_and(is_good_enough)).then_some(best.rid)
     }
 
     /// Whether nothing is left to be done in this step.
@@ -207,14 +230,12 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
     /// Whether a login is under way at an RSU that can still answer.
     fn is_logging_in(&self) -> bool {
         let to = self.role.logging_in_to();
-        to.is_some_and(|rid| self.address_of(rid).is_some())
+        to.is_some_and(|rid| self.audible(rid).is_some())
     }
 
-    fn address_of(&self, rid: Rid) -> Option<SocketAddr> {
-        self.audible
-            .iter()
-            .find(|(audible, _)| *audible == rid)
-            .map(|(_, address)| *address)
+    fn audible(&self, rid: Rid) -> Option<Audible> {
+        let found = self.audible.iter().find(|audible| audible.rid == rid);
+        found.copied()
     }
 
     /// The role counts in trace time, the runtime in real time; inside a step both run alike.
@@ -251,15 +272,14 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
                         self.login(rid, now_ms).await;
                     }
                 }
-                Effect::LoggedIn { .. } => {
+                Effect::LoggedIn { way, .. } => {
                     let sent = self
                         .hello_sent
                         .take()
                         .unwrap_or_else(|| self.context.current());
                     let round_trip = self.context.current().duration_since(sent);
                     let round_trip = round_trip.unwrap_or_default();
-                    self.counters
-                        .logged_in(self.number, round_trip.as_secs_f64() * 1000.0);
+                    self.counters.logged_in(self.number, way, round_trip);
                     self.rekey_ms = Some(now_ms + REKEY_AFTER_MS);
                     self.rekeying = false;
                 }
@@ -267,6 +287,10 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
                     warn!(vehicle = self.number, %rid, ?code, "login refused");
                     self.counters.login_refused();
                     self.refused.insert(rid, now_ms + RETRY_REFUSED_MS);
+                }
+                Effect::TokenRefused(rid) => {
+                    debug!(vehicle = self.number, %rid, "token refused");
+                    self.counters.token_refused();
                 }
                 Effect::LoginUnanswered(rid) => {
                     debug!(vehicle = self.number, %rid, "login unanswered");
@@ -289,19 +313,32 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         }
     }
 
+    /// Logs in, with a token if the vehicle has one.
     async fn login(&mut self, rid: Rid, now_ms: u64) {
-        match self.role.login(rid, now_ms, &mut self.rng) {
+        let way = match self.role.next_token() {
+            Some(_) => Way::Handover,
+            None => Way::Full,
+        };
+        let started = self.context.current();
+        let result = self.role.handover(rid, now_ms, &mut self.rng);
+        self.count_work(started);
+        match result {
             Ok(effects) => {
-                self.hello_sent = Some(self.context.current());
+                self.hello_sent = Some(started);
                 for effect in effects {
                     if let Effect::Send { to, datagram } = effect {
-                        self.counters.hello(datagram.len());
+                        self.counters.hello(way, datagram.len());
                         self.send(to, &datagram).await;
                     }
                 }
             }
             Err(refusal) => self.not_sent(&refusal),
         }
+    }
+
+    fn count_work(&self, started: SystemTime) {
+        let spent = self.context.current().duration_since(started);
+        self.counters.vehicle_work(spent.unwrap_or_default());
     }
 
     async fn rekey(&mut self, now_ms: u64) {
@@ -325,7 +362,7 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
     }
 
     async fn send(&self, to: Rid, datagram: &[u8]) {
-        if let Some(address) = self.address_of(to) {
+        if let Some(Audible { address, .. }) = self.audible(to) {
             self.counters.datagram(datagram.len());
             self.antenna.send(address, datagram).await;
         }

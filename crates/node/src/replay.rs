@@ -9,9 +9,9 @@
 
 use crate::{
     network::{Network, NetworkError},
-    obu::{self, Obu},
+    obu::{self, Audible, Obu},
     radio::Radio,
-    report::{NetworkReport, Quantiles, Report, TraceReport, peak_rss_mib},
+    report::{NetworkReport, PaceReport, Quantiles, Report, TraceReport, peak_rss_mib},
     roadside::Beacon,
 };
 use cairn_chain::Runtime;
@@ -60,6 +60,8 @@ pub struct Progress {
     pub vehicles: usize,
     /// Full logins so far.
     pub logins: u64,
+    /// Handovers so far.
+    pub handovers: u64,
     /// Logins so far that were refused or not answered.
     pub failed: u64,
     /// Height of the ledger.
@@ -76,18 +78,23 @@ pub async fn replay<E: Runtime, R: Radio>(
     pace: Pace,
     mut observe: impl FnMut(Progress) -> bool,
 ) -> Result<Report, ReplayError> {
-    let mut run = Run::new(network);
+    let mut run = Run::new(network, pace);
     let mut steps = pin!(steps.peekable());
-    while let Some(step) = steps.next().await {
+    loop {
+        let waiting = run.now();
+        let Some(step) = steps.next().await else {
+            break;
+        };
         let step = step?;
         let next = steps.as_mut().peek().await;
         let length_ms = match next {
             Some(Ok(next)) => next.offset_ms - step.offset_ms,
             _ => DEFAULT_STEP_MS,
         };
-        let late = run.keep_pace(pace, step.offset_ms).await;
+        run.waited_for_trace += run.since(waiting);
+        run.keep_pace(step.offset_ms).await;
         run.step(&step, length_ms).await?;
-        if !observe(run.progress(late)) {
+        if !observe(run.progress()) {
             break;
         }
     }
@@ -107,6 +114,11 @@ struct Run<'a, E: Runtime, R: Radio> {
     rows: u64,
     rows_in_range: u64,
     offset_ms: u64,
+    pace: Pace,
+    late: Duration,
+    waited_for_trace: Duration,
+    waited_for_ledger: Duration,
+    waited_for_radio: Duration,
 }
 
 /// What is remembered of a vehicle after it has left.
@@ -116,7 +128,7 @@ struct Seen {
 }
 
 impl<'a, E: Runtime, R: Radio> Run<'a, E, R> {
-    fn new(network: &'a mut Network<E, R>) -> Self {
+    fn new(network: &'a mut Network<E, R>, pace: Pace) -> Self {
         let sites = network.rsus.iter().map(|(_, position)| *position);
         Self {
             radio_map: RadioMap::new(sites, network.range),
@@ -128,20 +140,32 @@ impl<'a, E: Runtime, R: Radio> Run<'a, E, R> {
             rows: 0,
             rows_in_range: 0,
             offset_ms: 0,
+            pace,
+            late: Duration::ZERO,
+            waited_for_trace: Duration::ZERO,
+            waited_for_ledger: Duration::ZERO,
+            waited_for_radio: Duration::ZERO,
         }
     }
 
-    /// Waits for the moment at which the step is due; says how late it is.
-    async fn keep_pace(&self, pace: Pace, offset_ms: u64) -> Duration {
-        let Pace::Times(times) = pace else {
-            return Duration::ZERO;
+    fn now(&self) -> SystemTime {
+        self.network.context.current()
+    }
+
+    fn since(&self, then: SystemTime) -> Duration {
+        self.now().duration_since(then).unwrap_or_default()
+    }
+
+    /// Waits for the moment at which the step is due; notes how late it is.
+    async fn keep_pace(&mut self, offset_ms: u64) {
+        let Pace::Times(times) = self.pace else {
+            return;
         };
         let due = self.started + Duration::from_secs_f64(offset_ms as f64 / 1000.0 / times);
-        let now = self.network.context.current();
-        if now < due {
+        self.late = self.since(due);
+        if self.late.is_zero() {
             self.network.context.sleep_until(due).await;
         }
-        now.duration_since(due).unwrap_or_default()
     }
 
     async fn step(&mut self, step: &Step, length_ms: u64) -> Result<(), ReplayError> {
@@ -150,8 +174,12 @@ impl<'a, E: Runtime, R: Radio> Run<'a, E, R> {
             .advance(self.start_ms + step.offset_ms, length_ms);
         self.offset_ms = step.offset_ms;
         self.rows += step.vehicles.len() as u64;
+        let started = self.now();
         self.network.keep_certificates_fresh().await?;
         self.welcome(step).await?;
+        self.waited_for_ledger += self.since(started);
+
+        let started = self.now();
 
         let mut listeners: Vec<Vec<SocketAddr>> = vec![Vec::new(); self.network.rsus.len()];
         let mut waiting = Vec::with_capacity(step.vehicles.len());
@@ -160,10 +188,14 @@ impl<'a, E: Runtime, R: Radio> Run<'a, E, R> {
             let audible: Vec<_> = self
                 .radio_map
                 .in_range(sample.position)
-                .map(|(index, _)| {
+                .map(|(index, distance_m)| {
                     listeners[index].push(obu.address);
                     let (rsu, _) = &self.network.rsus[index];
-                    (rsu.rid, rsu.address)
+                    Audible {
+                        rid: rsu.rid,
+                        address: rsu.address,
+                        distance_m,
+                    }
                 })
                 .collect();
             if !audible.is_empty() {
@@ -191,6 +223,7 @@ impl<'a, E: Runtime, R: Radio> Run<'a, E, R> {
             // An OBU ends only with the replay.
             let _ = is_done.await;
         }
+        self.waited_for_radio += self.since(started);
         Ok(())
     }
 
@@ -233,26 +266,28 @@ impl<'a, E: Runtime, R: Radio> Run<'a, E, R> {
         Ok(())
     }
 
-    fn progress(&self, late: Duration) -> Progress {
-        let (logins, failed) = self.network.counters.logins();
+    fn progress(&self) -> Progress {
+        let [logins, handovers, failed] = self.network.counters.logins();
         Progress {
             trace: Duration::from_millis(self.offset_ms),
             vehicles: self.on_road.len(),
             logins,
+            handovers,
             failed,
             height: self.network.ledger.observed().height,
-            late,
+            late: self.late,
         }
     }
 
     fn report(&self) -> Report {
         let observed = self.network.ledger.observed();
-        let wall = self.network.context.current().duration_since(self.started);
+        let wall_s = self.since(self.started).as_secs_f64();
+        let duration_s = self.offset_ms as f64 / 1000.0;
         Report {
             trace: TraceReport {
                 vehicles: self.numbers.len() as u64,
                 rows: self.rows,
-                duration_s: self.offset_ms as f64 / 1000.0,
+                duration_s,
                 vehicles_in_range: self
                     .numbers
                     .values()
@@ -267,11 +302,25 @@ impl<'a, E: Runtime, R: Radio> Run<'a, E, R> {
                 blocks: observed.blocks,
                 transactions: observed.transactions,
                 transactions_refused: observed.refused,
+                records: self.network.counters.records(),
                 finality_ms: Quantiles::of(observed.finality_ms),
                 disk_bytes: self.network.disk_bytes(),
             },
-            login: self.network.counters.report(),
-            wall_s: wall.unwrap_or_default().as_secs_f64(),
+            login: self.network.counters.login_report(),
+            handover: self.network.counters.handover_report(),
+            cost: self.network.counters.cost_report(),
+            pace: PaceReport {
+                asked: match self.pace {
+                    Pace::Fastest => None,
+                    Pace::Times(times) => Some(times),
+                },
+                reached: duration_s / wall_s.max(f64::MIN_POSITIVE),
+                late_s: self.late.as_secs_f64(),
+                waited_for_trace_s: self.waited_for_trace.as_secs_f64(),
+                waited_for_ledger_s: self.waited_for_ledger.as_secs_f64(),
+                waited_for_radio_s: self.waited_for_radio.as_secs_f64(),
+            },
+            wall_s,
             peak_rss_mib: peak_rss_mib(),
         }
     }

@@ -11,6 +11,12 @@ pub struct Report {
     pub network: NetworkReport,
     /// Logins of vehicles at RSUs.
     pub login: LoginReport,
+    /// Logins with a one-time token at the next RSU.
+    pub handover: HandoverReport,
+    /// What the roles cost.
+    pub cost: CostReport,
+    /// How the replay kept its pace.
+    pub pace: PaceReport,
     /// Duration of the replay, in seconds.
     pub wall_s: f64,
     /// The most memory that the process held at a time, in MiB.
@@ -47,6 +53,8 @@ pub struct NetworkReport {
     pub transactions: u64,
     /// Of those, refused by the ledger.
     pub transactions_refused: u64,
+    /// Tokens, spends and agreements that RSUs recorded in them.
+    pub records: u64,
     /// From handing in a transaction until it was final and executed, in milliseconds.
     pub finality_ms: Quantiles,
     /// Bytes on disk at the end.
@@ -58,6 +66,8 @@ pub struct NetworkReport {
 pub struct LoginReport {
     /// Full logins: two-way authentication with key agreement.
     pub full: u64,
+    /// Logins with a one-time token: the same, under the token instead of the vehicle's key.
+    pub handover: u64,
     /// Logins that an RSU or a vehicle refused.
     pub refused: u64,
     /// Logins that got no answer in time.
@@ -66,7 +76,7 @@ pub struct LoginReport {
     pub vehicles: u64,
     /// Session keys renewed.
     pub rekeyed: u64,
-    /// Bytes of a first message, the largest sent.
+    /// Bytes of a full login's first message, the largest sent.
     pub hello_bytes: u64,
     /// Bytes of an answer, the largest sent.
     pub accept_bytes: u64,
@@ -76,6 +86,50 @@ pub struct LoginReport {
     pub round_trip_ms: Quantiles,
     /// Bytes of all datagrams, both directions, beacons and proofs included.
     pub radio_bytes: u64,
+}
+
+/// Logins with a one-time token at the next RSU.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct HandoverReport {
+    /// From first message to answer, median, in milliseconds.
+    pub p50_ms: f64,
+    /// The same, 99th percentile.
+    pub p99_ms: f64,
+    /// Sessions that were dropped because their token was spent elsewhere first.
+    pub lost_races: u64,
+    /// Tokens that an RSU did not take; a full login followed.
+    pub token_refused: u64,
+    /// Bytes of the first message, the largest sent.
+    pub hello_bytes: u64,
+    /// Bytes of the answer, the largest sent.
+    pub accept_bytes: u64,
+}
+
+/// Time spent inside the roles, which is nearly all cryptography. Wall time: on a machine that is
+/// busy with other things it is more than the processor time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct CostReport {
+    /// All vehicles together, in seconds.
+    pub vehicles_s: f64,
+    /// All RSUs together, in seconds.
+    pub rsus_s: f64,
+}
+
+/// How the replay kept its pace.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PaceReport {
+    /// Seconds of trace per second that were asked for; `None` for as fast as possible.
+    pub asked: Option<f64>,
+    /// Seconds of trace per second that were reached.
+    pub reached: f64,
+    /// How late the last step was, in seconds.
+    pub late_s: f64,
+    /// Time spent waiting for the trace to be read, in seconds.
+    pub waited_for_trace_s: f64,
+    /// Time spent waiting for vehicles to be enrolled and for fresh blocks, in seconds.
+    pub waited_for_ledger_s: f64,
+    /// Time spent waiting for logins, handovers and rekeys, in seconds.
+    pub waited_for_radio_s: f64,
 }
 
 /// Two quantiles of a distribution.

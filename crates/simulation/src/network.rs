@@ -20,11 +20,14 @@ use commonware_runtime::{
     deterministic::{Config as RuntimeConfig, Context, Runner},
 };
 use rand::{SeedableRng as _, rngs::StdRng};
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 use thiserror::Error;
 
 /// Block time at the start of a simulation, milliseconds since 1970: 2027-01-15. Any would do.
 const START_MS: u64 = 1_800_000_000_000;
+
+/// Time between two batches of an RSU.
+const BATCH_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What to simulate.
 pub struct Options {
@@ -120,6 +123,7 @@ impl Simulation {
             lea,
             sites: options.sites,
             range: options.range,
+            batch_interval: BATCH_INTERVAL,
         };
         Ok(Self {
             network: Network::start(setup).await?,

@@ -93,29 +93,35 @@ fn the_same_seed_gives_the_same_history_and_report() {
 
 #[test]
 fn traffic_goes_on_while_a_validator_crashes_and_restarts() {
-    let outcome = run(options(3, good_link()), async |simulation: &mut Simulation| {
-        simulation.crash(2).await;
-        let outcome = drive(simulation).await;
-        simulation.restart(2).await.unwrap();
-        let height = simulation.network.ledger.observed().height;
-        let restarted = simulation.chain(2).unwrap().clone();
-        reach(simulation, &restarted, height).await;
-        outcome
-    });
+    let outcome = run(
+        options(3, good_link()),
+        async |simulation: &mut Simulation| {
+            simulation.crash(2).await;
+            let outcome = drive(simulation).await;
+            simulation.restart(2).await.unwrap();
+            let height = simulation.network.ledger.observed().height;
+            let restarted = simulation.chain(2).unwrap().clone();
+            reach(simulation, &restarted, height).await;
+            outcome
+        },
+    );
     is_complete(&outcome.unwrap().0);
 }
 
 #[test]
 fn traffic_goes_on_while_a_validator_is_cut_off() {
-    let outcome = run(options(4, good_link()), async |simulation: &mut Simulation| {
-        simulation.cut(1).await.unwrap();
-        let outcome = drive(simulation).await;
-        simulation.heal(1).await.unwrap();
-        let height = simulation.network.ledger.observed().height;
-        let healed = simulation.chain(1).unwrap().clone();
-        reach(simulation, &healed, height).await;
-        outcome
-    });
+    let outcome = run(
+        options(4, good_link()),
+        async |simulation: &mut Simulation| {
+            simulation.cut(1).await.unwrap();
+            let outcome = drive(simulation).await;
+            simulation.heal(1).await.unwrap();
+            let height = simulation.network.ledger.observed().height;
+            let healed = simulation.chain(1).unwrap().clone();
+            reach(simulation, &healed, height).await;
+            outcome
+        },
+    );
     is_complete(&outcome.unwrap().0);
 }
 
