@@ -25,7 +25,7 @@ fuzz_target!(|datagram: &[u8]| {
 
     let mut rng = StdRng::seed_from_u64(1);
     let signer = PrivateKey::decode(Copying(&[1; 32])).expect("any 32 bytes are a key");
-    let site = Site { chain: ChainId([7; 32]), keys: Address([8; 20]), rid: Rid(3), signer };
+    let site = Site { chain: ChainId([7; 32]), keys: Address([8; 20]), tokens: Address([10; 20]), rid: Rid(3), signer };
     let mut rsu = Roadside::new(site, &mut rng);
     rsu.beacon(NOW_MS, &mut rng);
     match rsu.receive(b"source", datagram, NOW_MS, &mut rng) {

@@ -2,9 +2,8 @@
 //!
 //! `cargo run --release -p cairn-chain --example load -- RECORDS SECONDS RATE`
 //!
-//! RECORDS is the number of records in one signed transaction (1 to 256), RATE the number of
-//! records submitted per second; 0 submits as fast as the pool takes them. Each record registers a
-//! vehicle, which costs every validator the decoding of one curve point besides the state update.
+//! RECORDS is the number of tokens that one signed transaction of an RSU mints (1 to 256), RATE the
+//! number of tokens submitted per second; 0 submits as fast as the pool takes them.
 
 use bytes::Bytes;
 use cairn_chain::{
@@ -13,8 +12,11 @@ use cairn_chain::{
     runtime_clock,
 };
 use cairn_ledger::{
-    Address, Genesis, PrivateKey, SignedTransaction, Uid,
-    contracts::keys::{self, Operation, VehicleRecord},
+    Address, Genesis, Position, PrivateKey, Rid, SignedTransaction,
+    contracts::{
+        keys::{self, Operation, RsuRecord},
+        tokens::{self, Batch, Mint, TokenId},
+    },
 };
 use commonware_cryptography::Signer as _;
 use commonware_runtime::{Clock as _, Runner as _, Spawner as _, Supervisor as _, tokio};
@@ -42,11 +44,11 @@ const SATURATION_BACKLOG: usize = 128;
 /// Time between two submissions.
 const TICK: Duration = Duration::from_millis(5);
 
-/// The base point of ristretto255, a valid key that everybody can name.
-const KEY: [u8; 32] = [
-    0xe2, 0xf2, 0xae, 0x0a, 0x6a, 0xbc, 0x4e, 0x71, 0xa8, 0x84, 0xa9, 0x61, 0xc5, 0x00, 0x51, 0x5f,
-    0x58, 0xe3, 0x0b, 0x6a, 0xa5, 0x82, 0xdd, 0x8d, 0xb6, 0xa6, 0x59, 0x45, 0xe0, 0x8d, 0x2d, 0x76,
-];
+/// How long a token lives, in milliseconds; nothing expires while the load runs.
+const LIFE_MS: u64 = 3_600_000;
+
+/// The RSU whose batches are the load.
+const RSU: Rid = Rid(1);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<u64> = std::env::args()
@@ -69,31 +71,59 @@ struct Load {
     genesis: Genesis,
     ta: PrivateKey,
     lea: PrivateKey,
+    rsu: PrivateKey,
     expires_ms: u64,
 }
 
 impl Load {
-    fn deploy(&self) -> SignedTransaction {
+    /// What stands before the load: the contracts, and the RSU's registration.
+    fn preparation(&self) -> Vec<SignedTransaction> {
+        let chain = self.genesis.chain_id();
+        let ta = self.ta.public_key();
         let period = u64::MAX / 2;
-        keys::deploy(1, self.expires_ms, &self.ta.public_key(), period)
-            .sign(&self.genesis.chain_id(), &[&self.ta, &self.lea])
+        let parameters = tokens::Parameters {
+            keys: self.contract(1),
+            max_life_ms: 2 * LIFE_MS,
+            max_hops: 10,
+        };
+        let record = RsuRecord {
+            key: self.rsu.public_key(),
+            position: Position { x_cm: 0, y_cm: 0 },
+            valid_from_ms: 0,
+            valid_until_ms: period,
+            revoked_ms: None,
+        };
+        let register = [Operation::RegisterRsu(RSU, record)];
+        let authorities = [&self.ta, &self.lea];
+        vec![
+            keys::deploy(1, self.expires_ms, &ta, period).sign(&chain, &authorities),
+            tokens::deploy(2, self.expires_ms, &ta, &parameters).sign(&chain, &authorities),
+            keys::call(3, self.expires_ms, self.contract(1), &register).sign(&chain, &authorities),
+        ]
     }
 
-    fn registrations(&self, nonce: u64, records: u64) -> SignedTransaction {
-        let contract = Address::of_instance(&self.ta.public_key(), 1);
-        let operations: Vec<_> = (nonce * records..(nonce + 1) * records)
-            .map(|number| {
-                let record = VehicleRecord {
-                    key: KEY,
-                    valid_from_ms: 0,
-                    valid_until_ms: self.expires_ms,
-                    revoked_ms: None,
-                };
-                Operation::RegisterVehicle(Uid(number.to_be_bytes()), record)
-            })
-            .collect();
-        keys::call(nonce, self.expires_ms, contract, &operations)
-            .sign(&self.genesis.chain_id(), &[&self.ta, &self.lea])
+    fn contract(&self, nonce: u64) -> Address {
+        Address::of_instance(&self.ta.public_key(), nonce)
+    }
+
+    fn batch(&self, nonce: u64, records: u64) -> SignedTransaction {
+        let mints = (nonce * records..(nonce + 1) * records).map(|number| {
+            let mut point = [0; 32];
+            point[..8].copy_from_slice(&number.to_be_bytes());
+            Mint {
+                id: TokenId::of(&point),
+                commitment: point,
+                expires_ms: self.expires_ms,
+                hops: 0,
+            }
+        });
+        let batch = Batch {
+            mints: mints.collect(),
+            ..Batch::default()
+        };
+        let (tokens, keys) = (self.contract(2), self.contract(1));
+        tokens::call(nonce, self.expires_ms, tokens, keys, RSU, batch)
+            .sign(&self.genesis.chain_id(), &[&self.rsu])
     }
 }
 
@@ -120,7 +150,8 @@ async fn run(
         },
         ta,
         lea,
-        expires_ms: now_ms + 3_600_000,
+        rsu: PrivateKey::from_seed(102),
+        expires_ms: now_ms + LIFE_MS,
     };
 
     let listeners: Vec<_> = identities
@@ -154,9 +185,17 @@ async fn run(
         validators.push(network::start(context, config, tcp, clock).await?);
     }
     let chain = validators[0].0.chain().clone();
-    chain.submit(vec![load.deploy()])?;
     let mut blocks = chain.finalized();
-    while blocks.next().await.ok_or("stopped")?.receipts.is_empty() {}
+    for transaction in load.preparation() {
+        chain.submit(vec![transaction])?;
+        let receipts = loop {
+            let block = blocks.next().await.ok_or("stopped")?;
+            if !block.receipts.is_empty() {
+                break block.receipts;
+            }
+        };
+        receipts[0].result?;
+    }
 
     // Signing is the client's work; it happens ahead, on its own thread.
     let (signed, mut ready) = mpsc::channel(256);
@@ -164,12 +203,8 @@ async fn run(
         .child("signer")
         .dedicated()
         .spawn(move |_| async move {
-            for nonce in 2.. {
-                if signed
-                    .send(load.registrations(nonce, records))
-                    .await
-                    .is_err()
-                {
+            for nonce in 1.. {
+                if signed.send(load.batch(nonce, records)).await.is_err() {
                     return;
                 }
             }

@@ -74,32 +74,40 @@ pub struct Obu {
     pub steps: mpsc::Sender<Step>,
 }
 
-/// Starts the OBU of the vehicle with this number in the trace.
-pub fn start<E: Runtime, A: Endpoint>(
-    context: &E,
-    rng: StdRng,
-    number: u32,
-    identity: Identity,
-    road: Road,
-    antenna: A,
-    clock: TraceClock,
-    counters: Counters,
-) -> Obu {
+/// What an OBU starts with.
+pub struct Start<A> {
+    /// The vehicle's number in the trace.
+    pub number: u32,
+    /// Who it is.
+    pub identity: Identity,
+    /// The road that it is enrolled on.
+    pub road: Road,
+    /// Its antenna.
+    pub antenna: A,
+    /// The network's clock.
+    pub clock: TraceClock,
+    /// What vehicles count.
+    pub counters: Counters,
+    /// Its own randomness.
+    pub rng: StdRng,
+}
+
+/// Starts an OBU.
+pub fn start<E: Runtime, A: Endpoint>(context: &E, start: Start<A>) -> Obu {
     let (steps, received) = mpsc::channel(STEPS);
     let obu = Obu {
-        address: antenna.address(),
+        address: start.antenna.address(),
         steps,
     };
-    let role = Vehicle::new(identity, road);
     context.child("obu").spawn(move |context| {
         let task = Task {
             context,
-            number,
-            role,
-            antenna,
-            clock,
-            counters,
-            rng,
+            number: start.number,
+            role: Vehicle::new(start.identity, start.road),
+            antenna: start.antenna,
+            clock: start.clock,
+            counters: start.counters,
+            rng: start.rng,
             position: Position { x_cm: 0, y_cm: 0 },
             audible: Vec::new(),
             hello_sent: None,

@@ -251,16 +251,16 @@ impl<'a, E: Runtime, R: Radio> Run<'a, E, R> {
                 .open()
                 .await
                 .map_err(NetworkError::Radio)?;
-            let obu = obu::start(
-                &self.network.context,
-                StdRng::from_rng(&mut self.network.rng),
-                seen.number,
+            let start = obu::Start {
+                number: seen.number,
                 identity,
-                self.network.road.clone(),
+                road: self.network.road.clone(),
                 antenna,
-                self.network.clock.clone(),
-                self.network.counters.clone(),
-            );
+                clock: self.network.clock.clone(),
+                counters: self.network.counters.clone(),
+                rng: StdRng::from_rng(&mut self.network.rng),
+            };
+            let obu = obu::start(&self.network.context, start);
             self.on_road.insert(id, obu);
         }
         Ok(())

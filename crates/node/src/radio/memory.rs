@@ -16,10 +16,13 @@ use tokio::sync::{
 /// Datagrams that wait at one endpoint; more are lost, as in a socket's buffer.
 const QUEUE: usize = 1_024;
 
+/// A datagram and who sent it.
+type Datagram = (SocketAddr, Bytes);
+
 /// A medium inside the process. Clones are the same medium.
 #[derive(Clone, Default)]
 pub struct Memory {
-    endpoints: Arc<Mutex<HashMap<SocketAddr, Sender<(SocketAddr, Bytes)>>>>,
+    endpoints: Arc<Mutex<HashMap<SocketAddr, Sender<Datagram>>>>,
 }
 
 impl Radio for Memory {
@@ -44,7 +47,7 @@ impl Radio for Memory {
 pub struct Antenna {
     radio: Memory,
     address: SocketAddr,
-    receiver: AsyncMutex<Receiver<(SocketAddr, Bytes)>>,
+    receiver: AsyncMutex<Receiver<Datagram>>,
 }
 
 impl Endpoint for Antenna {
