@@ -5,6 +5,7 @@
 //! address. A contract sees bytes and records only, so that other engines can stand behind the
 //! same trait.
 
+pub mod files;
 pub mod keys;
 pub mod tokens;
 
@@ -31,7 +32,7 @@ pub trait Contract: Sync {
 }
 
 /// All code that is compiled into this node.
-pub const CODE: &[&dyn Contract] = &[&keys::Keys, &tokens::Tokens];
+pub const CODE: &[&dyn Contract] = &[&keys::Keys, &tokens::Tokens, &files::Files];
 
 /// The code of this name and version.
 pub fn code(name: &[u8], version: u16) -> Option<&'static dyn Contract> {
