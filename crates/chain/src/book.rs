@@ -24,6 +24,8 @@ pub struct Finalized {
     pub view: u64,
     /// Its digest.
     pub digest: Digest,
+    /// Its header, whose hash is the digest.
+    pub header: Header,
     /// Its block time, milliseconds since 1970.
     pub time_ms: u64,
     /// From its block time until it was applied here, in milliseconds of this validator's clock.
@@ -226,6 +228,7 @@ impl Book {
             height,
             view: header.context.round.view().get(),
             digest: block.digest(),
+            header: header.clone(),
             time_ms: header.time_ms,
             latency_ms: self.now_ms().saturating_sub(header.time_ms),
             receipts,
