@@ -26,6 +26,9 @@ pub enum Command {
     Demo(Demo),
     /// The same on your own traffic
     Replay(Replay),
+    /// Keep files and prove that they are all there
+    #[command(subcommand)]
+    File(File),
 }
 
 /// What both runs of an embedded network have in common.
@@ -109,4 +112,62 @@ fn speed(text: &str) -> Result<f64, String> {
     } else {
         Err("expected 0.01 to 100000".to_owned())
     }
+}
+
+/// Audited files.
+#[derive(Debug, Subcommand)]
+pub enum File {
+    /// Upload a file as a new one; an upload that was broken off goes on
+    Put {
+        /// The file
+        path: PathBuf,
+        #[command(flatten)]
+        store: FileStore,
+    },
+    /// Write the latest version of a file to standard output or --output
+    Get {
+        /// The file's id, as `put` told it
+        id: String,
+        /// Write here instead; the file appears whole or not at all
+        #[arg(long, short, value_name = "PATH")]
+        output: Option<PathBuf>,
+        #[command(flatten)]
+        store: FileStore,
+    },
+    /// Make the content of PATH the next version of a file; sends only what changed
+    Update {
+        /// The file's id
+        id: String,
+        /// The new content
+        path: PathBuf,
+        #[command(flatten)]
+        store: FileStore,
+    },
+    /// Is my file intact? Challenges the vault now; exit code 1 if it is not
+    Audit {
+        /// The file's id
+        id: String,
+        #[command(flatten)]
+        store: FileStore,
+    },
+    /// Check the last audit again from the ledger and the kept evidence; exit code 1 if the file
+    /// is not known to be intact
+    Verify {
+        /// The file's id
+        id: String,
+        #[command(flatten)]
+        store: FileStore,
+    },
+}
+
+/// Where files are kept, and how to answer.
+#[derive(Debug, ClapArgs)]
+pub struct FileStore {
+    /// The store's directory: vault, ledger and keys
+    #[arg(long = "store", value_name = "DIR")]
+    pub path: PathBuf,
+
+    /// Answer with one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
 }

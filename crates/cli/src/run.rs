@@ -8,6 +8,7 @@ use crate::{
 };
 use cairn_node::{
     embedded::{self, EmbeddedError, Options, Running},
+    files::FilesError,
     home::HomeError,
     network::NetworkError,
     replay::{ReplayError, replay as replay_steps},
@@ -55,6 +56,8 @@ pub enum RunError {
     Network(#[from] EmbeddedError),
     #[error(transparent)]
     Replay(NetworkError),
+    #[error(transparent)]
+    Files(#[from] FilesError),
 }
 
 impl From<ReplayError> for RunError {
@@ -77,6 +80,7 @@ impl RunError {
                 _ => NETWORK_FAILED,
             },
             Self::Network(_) | Self::Signal(_) => NETWORK_FAILED,
+            Self::Files(error) if !error.is_input() => NETWORK_FAILED,
             _ => INPUT_AT_FAULT,
         }
     }

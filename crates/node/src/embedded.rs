@@ -8,8 +8,8 @@ use crate::{
     radio::udp::Udp,
 };
 use cairn_chain::{
-    Config, InsecureDealing, StartError, Validator,
-    network::{TcpConfig, start as start_validator},
+    Config, InsecureDealing, StartError,
+    network::{TcpConfig, TcpValidator, start as start_validator},
 };
 use cairn_ledger::{Genesis, PrivateKey};
 use cairn_scenario::{RadioRange, Site};
@@ -17,7 +17,7 @@ use commonware_codec::{Copying, DecodeExt as _, Encode as _, FixedSize as _};
 use commonware_cryptography::{Signer as _, bls12381::primitives::group::Share};
 use commonware_math::algebra::Random as _;
 use commonware_runtime::{
-    Clock as _, Handle, Runner as _, Supervisor as _,
+    Clock as _, Runner as _, Supervisor as _,
     tokio::{Config as RuntimeConfig, Context, Runner},
 };
 use commonware_utils::ordered::{Map, Set};
@@ -97,10 +97,7 @@ where
         let (mut network, validators) = start(context, options, home).await?;
         let result = work(&mut network).await;
         drop(network);
-        for (validator, links) in validators {
-            validator.stop().await;
-            links.abort();
-        }
+        stop_validators(validators).await;
         Ok(result)
     })
 }
@@ -112,7 +109,7 @@ async fn start(
     context: Context,
     options: Options,
     home: Arc<Home>,
-) -> Result<(Running, Vec<(Validator<Context>, Handle<()>)>), EmbeddedError> {
+) -> Result<(Running, Vec<TcpValidator>), EmbeddedError> {
     let mut rng = match options.seed {
         Some(seed) => StdRng::seed_from_u64(seed),
         None => StdRng::from_rng(&mut context.child("seed")),
@@ -128,6 +125,40 @@ async fn start(
     let lea = signing_key(&home, "lea", &mut rng)?;
     let (genesis, keys) = constitution(&home, options.validators, [&ta, &lea], now_ms, &mut rng)?;
 
+    let validators = start_validators(&context, &genesis, keys, &clock).await?;
+    let (first, _) = &validators[0];
+    let ledger = Ledger::observe(&context, first.chain().clone());
+    // A ledger that was replayed faster than time went by is ahead of the system's clock. Its time
+    // is known from the first block after the start, which an idle chain makes within a second.
+    let mut first_block = ledger.chain().finalized();
+    let tip_ms = futures::StreamExt::next(&mut first_block)
+        .await
+        .map_or(0, |block| block.time_ms);
+    clock.advance(tip_ms, u64::MAX);
+
+    let setup = Setup {
+        context: context.child("network"),
+        rng,
+        radio: Udp,
+        clock,
+        home,
+        ledger,
+        ta,
+        lea,
+        sites: options.sites,
+        range: options.range,
+        batch_interval: options.batch_interval,
+    };
+    Ok((Network::start(setup).await?, validators))
+}
+
+/// Brings up validators with these keys, connected over the loopback interface.
+pub(crate) async fn start_validators(
+    context: &Context,
+    genesis: &Genesis,
+    keys: Keys,
+    clock: &TraceClock,
+) -> Result<Vec<TcpValidator>, EmbeddedError> {
     let addresses = free_addresses(keys.len()).map_err(EmbeddedError::Port)?;
     let by_key: Map<_, _> = keys
         .iter()
@@ -163,30 +194,15 @@ async fn start(
             .await
             .map_err(NetworkError::from)?;
     }
-    let (first, _) = &validators[0];
-    let ledger = Ledger::observe(&context, first.chain().clone());
-    // A ledger that was replayed faster than time went by is ahead of the system's clock. Its time
-    // is known from the first block after the start, which an idle chain makes within a second.
-    let mut first_block = ledger.chain().finalized();
-    let tip_ms = futures::StreamExt::next(&mut first_block)
-        .await
-        .map_or(0, |block| block.time_ms);
-    clock.advance(tip_ms, u64::MAX);
+    Ok(validators)
+}
 
-    let setup = Setup {
-        context: context.child("network"),
-        rng,
-        radio: Udp,
-        clock,
-        home,
-        ledger,
-        ta,
-        lea,
-        sites: options.sites,
-        range: options.range,
-        batch_interval: options.batch_interval,
-    };
-    Ok((Network::start(setup).await?, validators))
+/// Stops them.
+pub(crate) async fn stop_validators(validators: Vec<TcpValidator>) {
+    for (validator, links) in validators {
+        validator.stop().await;
+        links.abort();
+    }
 }
 
 /// The genesis and the validators' keys: those of the directory, or new ones.

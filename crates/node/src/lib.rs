@@ -9,6 +9,7 @@
 //! | [`obu`], [`roadside`], [`authority`] | vehicle, RSU, and TA with LEA, as tasks |
 //! | [`outbox`] | what an RSU still has to put on the ledger |
 //! | [`radio`] | datagrams between vehicles and RSUs |
+//! | [`files`] | audited files: a store with a vault, a ledger and an auditor of its own |
 //! | [`ledger`] | access to the chain, with measurements |
 //! | [`clock`] | trace time |
 //! | [`home`], [`register`] | the data directory, and the TA's register in it |
@@ -18,6 +19,7 @@ pub mod authority;
 pub mod clock;
 pub mod counters;
 pub mod embedded;
+pub mod files;
 pub mod home;
 pub mod ledger;
 pub mod network;
