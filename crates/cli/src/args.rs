@@ -165,7 +165,7 @@ pub enum File {
 pub struct FileStore {
     /// The store's directory: vault, ledger and keys
     #[arg(long = "store", value_name = "DIR")]
-    pub path: PathBuf,
+    pub directory: PathBuf,
 
     /// Answer with one JSON object on standard output
     #[arg(long)]

@@ -22,7 +22,7 @@ pub fn run(command: Command, progress: bool) -> Result<ExitCode, FilesError> {
     match command {
         Command::Put { path, store } => {
             let bar = upload_bar(progress, &path)?;
-            let report = files::open(&store.path, true, async |files: &mut Store| {
+            let report = files::open(&store.directory, true, async |files: &mut Store| {
                 files.put(&path, |bytes| bar.set_position(bytes)).await
             });
             bar.finish_and_clear();
@@ -33,7 +33,7 @@ pub fn run(command: Command, progress: bool) -> Result<ExitCode, FilesError> {
         Command::Update { id, path, store } => {
             let id = files::parse_id(&id)?;
             let bar = upload_bar(progress, &path)?;
-            let report = files::open(&store.path, false, async |files: &mut Store| {
+            let report = files::open(&store.directory, false, async |files: &mut Store| {
                 files
                     .update(id, &path, |bytes| bar.set_position(bytes))
                     .await
@@ -50,7 +50,7 @@ pub fn run(command: Command, progress: bool) -> Result<ExitCode, FilesError> {
         Command::Audit { id, store } => {
             let id = files::parse_id(&id)?;
             let bar = spinner(progress, "challenging the vault");
-            let report = files::open(&store.path, false, async |files: &mut Store| {
+            let report = files::open(&store.directory, false, async |files: &mut Store| {
                 files.audit(&id).await
             });
             bar.finish_and_clear();
@@ -61,7 +61,7 @@ pub fn run(command: Command, progress: bool) -> Result<ExitCode, FilesError> {
         Command::Verify { id, store } => {
             let id = files::parse_id(&id)?;
             let bar = spinner(progress, "checking the last audit");
-            let report = files::open(&store.path, false, async |files: &mut Store| {
+            let report = files::open(&store.directory, false, async |files: &mut Store| {
                 files.verify(&id).await
             });
             bar.finish_and_clear();
@@ -92,7 +92,7 @@ fn get(
         None => {
             let mut out = BufWriter::new(io::stdout().lock());
             let stdout = PathBuf::from("standard output");
-            files::open(&store.path, false, async |files: &mut Store| {
+            files::open(&store.directory, false, async |files: &mut Store| {
                 files.get(&id, &mut out, &stdout).await
             })?
         }
@@ -106,7 +106,7 @@ fn get(
             let beside = path.parent().filter(|p| !p.as_os_str().is_empty());
             let beside = beside.unwrap_or(Path::new("."));
             let mut out = tempfile::NamedTempFile::new_in(beside).map_err(failed)?;
-            let report = files::open(&store.path, false, async |files: &mut Store| {
+            let report = files::open(&store.directory, false, async |files: &mut Store| {
                 files.get(&id, &mut out, path).await
             })?;
             let kept = out.persist(path);
