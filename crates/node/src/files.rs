@@ -30,6 +30,7 @@
 
 mod audit;
 mod blocks;
+mod demo;
 mod download;
 mod error;
 mod evidence;
@@ -39,6 +40,7 @@ mod store;
 mod upload;
 
 pub use audit::{AuditReport, CHALLENGED, Finding, VerifyReport};
+pub use demo::{LossReport, show_loss};
 pub use download::GetReport;
 pub use error::FilesError;
 pub use store::{Store, open};

@@ -27,7 +27,8 @@ use commonware_runtime::{
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read as _},
     num::NonZeroUsize,
     path::{Path, PathBuf},
     time::UNIX_EPOCH,
@@ -42,6 +43,9 @@ const PATIENCE_MS: u64 = 60_000;
 
 /// Longest time between two verdicts on a file before it is overdue: a week.
 const AUDIT_INTERVAL_MS: u64 = 7 * 24 * 3_600_000;
+
+/// Largest public key that is read back: 256 sectors take 12,386 bytes.
+const MAX_KEY_BYTES: u64 = 16 * 1024;
 
 /// An open store. Its ledger runs as long as the work given to [`open`] does.
 pub struct Store {
@@ -288,7 +292,10 @@ impl Store {
     pub(super) fn group_key(&self, kid: &KeyId) -> Result<GroupKey, FilesError> {
         let name = super::hex(&kid.0);
         let path = self.path.join("groups").join(&name);
-        let bytes = fs::read(&path).map_err(|_| FilesError::Key(name.clone()))?;
+        let mut bytes = Vec::new();
+        fs::File::open(&path)
+            .and_then(|file| file.take(MAX_KEY_BYTES).read_to_end(&mut bytes))
+            .map_err(|_| FilesError::Key(name.clone()))?;
         GroupKey::decode_as(kid, &bytes).map_err(|_| FilesError::Key(name))
     }
 }
