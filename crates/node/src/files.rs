@@ -37,9 +37,11 @@ mod evidence;
 mod journal;
 pub mod sabotage;
 mod store;
+#[cfg(test)]
+mod tests;
 mod upload;
 
-pub use audit::{AuditReport, CHALLENGED, Finding, VerifyReport};
+pub use audit::{AuditReport, CHALLENGED, VerifyReport};
 pub use demo::{LossReport, show_loss};
 pub use download::GetReport;
 pub use error::FilesError;

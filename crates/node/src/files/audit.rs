@@ -31,16 +31,6 @@ const MAX_OPENINGS: u32 = 3;
 /// Largest evidence that is read back: a proof and two headers.
 const MAX_EVIDENCE_BYTES: u64 = 2 << 20;
 
-/// What an audit found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Finding {
-    /// The vault proved that it holds every challenged block.
-    Intact,
-    /// It did not, and why.
-    NotIntact(String),
-}
-
 /// What an audit did.
 #[derive(Clone, Debug, Serialize)]
 pub struct AuditReport {
@@ -131,7 +121,7 @@ impl Store {
         let challenge = challenge.map_err(|_| FilesError::NoRound)?;
 
         let proving = Instant::now();
-        let answer = self.answer(file, version, &key, &challenge).await;
+        let answer = self.answer(file, version, &key, &challenge).await?;
         let prove_ms = milliseconds(proving);
         let mut reason = answer.as_ref().err().cloned();
         evidence.proof = answer.ok();
@@ -181,7 +171,10 @@ impl Store {
     }
 
     /// Opens an audit and waits for the round that was fixed by that.
-    async fn open_audit(&mut self, file: &FileId) -> Result<(Header, LedgerProof), FilesError> {
+    pub(super) async fn open_audit(
+        &mut self,
+        file: &FileId,
+    ) -> Result<(Header, LedgerProof), FilesError> {
         for _ in 0..MAX_OPENINGS {
             let mut blocks = self.ledger.chain().finalized();
             let operation = Operation::Open {
@@ -217,41 +210,60 @@ impl Store {
         Err(FilesError::NoRound)
     }
 
-    /// The vault's part: reads the challenged blocks and proves that it has them.
+    /// The vault's part: reads the challenged blocks and proves that it has them. Why it cannot is
+    /// an answer too; trouble that is not the vault's is an error.
     async fn answer(
         &mut self,
         file: &FileId,
         version: u64,
         key: &GroupKey,
         challenge: &Challenge,
-    ) -> Result<Vec<u8>, String> {
-        let failed = |error: FilesError| format!("the vault does not answer: {error}");
-        let (slots, _) = self.slots(file, version).await.map_err(failed)?;
-        let vault = self.vault().map_err(failed)?;
+    ) -> Result<Result<Vec<u8>, String>, FilesError> {
+        match self.prove(file, version, key, challenge).await {
+            Ok(proof) => Ok(Ok(proof)),
+            Err(error) if error.is_input() => Err(error),
+            Err(FilesError::Damaged { what, .. }) => Ok(Err(what)),
+            Err(FilesError::Vault(error)) => Ok(Err(format!("the vault does not answer: {error}"))),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn prove(
+        &mut self,
+        file: &FileId,
+        version: u64,
+        key: &GroupKey,
+        challenge: &Challenge,
+    ) -> Result<Vec<u8>, FilesError> {
+        let (slots, _) = self.slots(file, version).await?;
+        let vault = self.vault()?;
         let index = index_of(&slots);
         let mut prover = Prover::new(key, challenge);
         for rank in challenge.ranks() {
-            let block = index.at_rank(*rank).ok_or("the index has too few blocks")?;
+            let damaged = |what: String| FilesError::Damaged {
+                file: hex(&file.0),
+                what,
+            };
+            let block = index.at_rank(*rank);
+            let block = block.ok_or_else(|| damaged("the index has too few blocks".into()))?;
             let id = block.id;
             let named = vault_name(&name(id, block.version.0));
             let stored = match vault.block(&vault_id(file), &named).await {
                 Ok(Some(stored)) => stored,
-                Ok(None) => return Err(format!("block {id} is missing")),
+                Ok(None) => return Err(damaged(format!("block {id} is missing"))),
                 Err(cairn_vault::Error::Corrupt(_)) => {
-                    return Err(format!("block {id} was changed"));
+                    return Err(damaged(format!("block {id} was changed")));
                 }
-                Err(error) => return Err(failed(error.into())),
+                Err(error) => return Err(error.into()),
             };
-            let tag = read_tag(&stored.tag()).ok_or_else(|| format!("tag {id} was changed"))?;
+            let tag = read_tag(&stored.tag());
+            let tag = tag.ok_or_else(|| damaged(format!("the tag of block {id} was changed")))?;
             let content = Block::new(key.sectors(), stored.bytes());
-            let content = content.map_err(|error| format!("block {id}: {error}"))?;
-            prover
-                .absorb(&content, &tag)
-                .map_err(|error| error.to_string())?;
+            let content = content.map_err(|error| damaged(format!("block {id}: {error}")))?;
+            prover.absorb(&content, &tag)?;
         }
-        let index = index.prove(challenge.ranks()).map_err(|e| e.to_string())?;
-        let proof = prover.finish(index, &mut self.rng);
-        Ok(proof.map_err(|error| error.to_string())?.encode().to_vec())
+        let proof = prover.finish(index.prove(challenge.ranks())?, &mut self.rng)?;
+        Ok(proof.encode().to_vec())
     }
 
     /// Redoes the last audit from the ledger, under its network key, and the kept evidence.
@@ -350,7 +362,7 @@ impl Store {
     }
 
     /// Keeps evidence in public under its digest.
-    fn keep(&self, evidence: &Evidence) -> Result<[u8; 32], FilesError> {
+    pub(super) fn keep(&self, evidence: &Evidence) -> Result<[u8; 32], FilesError> {
         let bytes = evidence.encode();
         let id = Sha256::hash(&[&bytes]).0;
         let directory = self.path.join("evidence");
