@@ -61,6 +61,7 @@ fn an_auditor_who_asks_nothing_or_shows_an_old_round_is_named() {
         // The third, with its own opening and a round of its choice: one that it knew before.
         let (third, _) = store.open_audit(&file).await.unwrap();
         let known_round = Evidence {
+            file: file.0,
             number: 3,
             opening: third,
             round: round.clone(),
@@ -78,6 +79,7 @@ fn an_auditor_who_asks_nothing_or_shows_an_old_round_is_named() {
         assert_ne!(forged.header.parent, opening.digest());
         forged.finalization = round.finalization;
         let forged = Evidence {
+            file: file.0,
             number: 4,
             opening: fourth,
             round: forged,
