@@ -10,7 +10,9 @@
 //! | [`cookie`] | proof of address under load | 4 |
 //! | [`session`] | basic key, session key, rekey | 4 |
 //! | [`roadside`] | the RSU | 3, 4, 5 |
+//! | [`position`] | signed position messages | 6 |
 //! | [`plausibility`] | whether position messages can be true | 6 |
+//! | [`evidence`] | what a vote against a vehicle rests on | 6 |
 //! | [`vehicle`] | the vehicle | 3, 4, 5 |
 //! | [`authority`] | TA and LEA: registration, update, revocation | 1 |
 //!
@@ -21,8 +23,10 @@
 pub mod authority;
 pub mod beacon;
 pub mod cookie;
+pub mod evidence;
 pub mod login;
 pub mod plausibility;
+pub mod position;
 pub mod roadside;
 pub mod session;
 pub mod token;
