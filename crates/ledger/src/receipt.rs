@@ -63,6 +63,8 @@ refusals! {
     InvalidPeriod = 15, "validity period is empty, over, or longer than the contract allows";
     /// A public key is not a valid point.
     InvalidKey = 16, "public key is not a valid, non-identity point";
+    /// The RSU stands too far away from where the vehicle says it is.
+    OutOfReach = 17, "the RSU stands too far away to have heard that claim";
 }
 
 impl Refusal {

@@ -17,7 +17,6 @@ use cairn_protocol::{
 use common::{CHAIN, DAY, KEYS, RID, START, UID, rng, vehicle_record, vehicle_secret};
 use commonware_codec::{Copying, DecodeExt as _, Encode as _};
 use proptest::prelude::*;
-use rand::RngExt as _;
 
 const HERE: Position = Position { x_cm: 0, y_cm: 0 };
 

@@ -6,6 +6,7 @@
 //! same trait.
 
 pub mod keys;
+pub mod misbehaviour;
 pub mod tokens;
 
 use commonware_codec::Read;
@@ -31,7 +32,7 @@ pub trait Contract: Sync {
 }
 
 /// All code that is compiled into this node.
-pub const CODE: &[&dyn Contract] = &[&keys::Keys, &tokens::Tokens];
+pub const CODE: &[&dyn Contract] = &[&keys::Keys, &misbehaviour::Misbehaviour, &tokens::Tokens];
 
 /// The code of this name and version.
 pub fn code(name: &[u8], version: u16) -> Option<&'static dyn Contract> {
