@@ -160,13 +160,15 @@ fn three_rsus_request_a_revocation_and_the_record_shows_who() {
     assert_eq!(road.vote_of(6), Some(voted));
     assert_eq!(road.vote_of(2), None);
 
-    // The record stands as it was: later votes change nothing.
-    assert_eq!(road.cast_at(NOW + 1_000, 2, &[vote()]), Ok(()));
+    // Others join until the record is full; the request stays as old as it is.
+    for rid in [2, 4, 3, 5] {
+        assert_eq!(road.cast_at(NOW + 1_000, rid, &[vote()]), Ok(()));
+    }
     assert_eq!(
         (road.requested(), road.voters()),
-        (Some(NOW), vec![4, 1, 6])
+        (Some(NOW), vec![4, 1, 6, 2, 3])
     );
-    assert_eq!(road.vote_of(2), None);
+    assert_eq!(road.vote_of(5), None);
 }
 
 #[test]

@@ -22,7 +22,10 @@
 
 use bytes::BufMut;
 use cairn_crypto::schnorr::{self, Batch, PublicKey};
-use cairn_ledger::{ChainId, Position, Rid, Uid};
+use cairn_ledger::{
+    ChainId, Position, Rid, Uid,
+    contracts::misbehaviour::{Kind, Vote},
+};
 use commonware_codec::{
     Buf, Encode as _, EncodeSize, Error, FixedSize as _, RangeCfg, Read, ReadExt, Write,
 };
@@ -31,7 +34,7 @@ use rand_core::CryptoRng;
 use thiserror::Error as ThisError;
 
 use crate::{
-    plausibility::{Bounds, Unusable, Watch},
+    plausibility::{Bounds, Severity, Unusable, Watch},
     position::Signed,
 };
 
@@ -98,7 +101,8 @@ impl Evidence {
     }
 
     /// Re-verifies the evidence of the RSU that is registered at `here`: rules `V-EVI-2` to
-    /// `V-EVI-5`. The caller compares subject, RSU, key and digest with the ledger.
+    /// `V-EVI-5`. Returns the vote that it leads to; the caller compares that, subject, RSU and key
+    /// with the ledger.
     ///
     /// # Errors
     ///
@@ -109,7 +113,7 @@ impl Evidence {
         here: Position,
         bounds: Bounds,
         rng: &mut impl CryptoRng,
-    ) -> Result<(), EvidenceError> {
+    ) -> Result<Vote, EvidenceError> {
         let is_other = |heard: &Heard| heard.message.statement.credential != self.subject;
         if let Some(other) = self.messages.iter().position(is_other) {
             return Err(EvidenceError::OtherVehicle(other));
@@ -134,25 +138,42 @@ impl Evidence {
         self.judge(&key, here, bounds)
     }
 
-    /// `V-EVI-4` and `V-EVI-5`, for an RSU that has verified the signatures itself.
+    /// `V-EVI-4` and `V-EVI-5`, for an RSU that has verified the signatures itself: the vote.
     pub(crate) fn judge(
         &self,
         key: &PublicKey,
         here: Position,
         bounds: Bounds,
-    ) -> Result<(), EvidenceError> {
+    ) -> Result<Vote, EvidenceError> {
         let mut watch = Watch::new(here, bounds);
-        let mut is_due = false;
+        let mut worst = None;
+        let mut last = None;
         for (index, Heard { at_ms, message }) in self.messages.iter().enumerate() {
-            let judgement = watch.hear(&message.statement.claim(key), &[], *at_ms);
+            let claim = message.statement.claim(key);
+            let judgement = watch.hear(&claim, &[], *at_ms);
             let judgement = judgement.map_err(|error| EvidenceError::Unusable(index, error))?;
-            is_due = judgement.is_vote_due;
+            worst = worst.max(
+                judgement
+                    .suspicions
+                    .iter()
+                    .map(|found| found.severity)
+                    .max(),
+            );
+            last = judgement.is_vote_due.then_some(claim.position);
         }
-        if is_due {
-            Ok(())
-        } else {
-            Err(EvidenceError::NotDue)
-        }
+        let position = last.ok_or(EvidenceError::NotDue)?;
+        let reach_m = bounds.radio_range_m + bounds.position_error_m;
+        let kind = match worst {
+            _ if position.distance_m(&here) > reach_m => Kind::Elsewhere,
+            Some(Severity::Impossible) => Kind::Impossible,
+            _ => Kind::Implausible,
+        };
+        Ok(Vote {
+            subject: self.subject,
+            kind,
+            position,
+            evidence: self.digest(),
+        })
     }
 }
 

@@ -12,9 +12,10 @@
 //! | [`roadside`] | the RSU | 3, 4, 5 |
 //! | [`position`] | signed position messages | 6 |
 //! | [`plausibility`] | whether position messages can be true | 6 |
+//! | [`witness`] | the RSU that hears, judges and votes | 6 |
 //! | [`evidence`] | what a vote against a vehicle rests on | 6 |
 //! | [`vehicle`] | the vehicle | 3, 4, 5 |
-//! | [`authority`] | TA and LEA: registration, update, revocation | 1 |
+//! | [`authority`] | TA and LEA: registration, update, revocation | 1, 6 |
 //!
 //! Roles are state machines without I/O: bytes, time (milliseconds since 1970) and randomness come
 //! in, bytes and effects go out. Every rule that refuses something has an id; `docs/validation.md`
@@ -33,6 +34,7 @@ pub mod token;
 pub mod trust;
 pub mod vehicle;
 pub mod wire;
+pub mod witness;
 
 /// Accepted age of a message and tolerated clock offset, in milliseconds (PROTOCOLS.md section 0).
 pub const THR_MS: u64 = 2_000;

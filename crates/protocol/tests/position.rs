@@ -94,7 +94,8 @@ fn evidence(messages: Vec<Heard>) -> Evidence {
 }
 
 fn verdict(evidence: &Evidence) -> Result<(), EvidenceError> {
-    evidence.verify(&CHAIN, HERE, Bounds::default(), &mut rng(9))
+    let verified = evidence.verify(&CHAIN, HERE, Bounds::default(), &mut rng(9));
+    verified.map(|_| ())
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | call | M-1 signed by the RSU that it names, whose registered key is valid now |
 //! | vote | M-2 the RSU could have heard the claim: it lies within the deployed reach of the RSU's registered position; or the vote is of kind [`Kind::Elsewhere`], which says that it does not |
-//! | vote | M-3 one per RSU and subject: without effect while an earlier one stands, or a request does |
+//! | vote | M-3 one per RSU and subject: without effect while an earlier one stands |
 //! | votes, requests | M-4 stand for the deployed life, then count no more |
 //! | request | M-5 made when f_r + 1 votes stand, the new one included, of RSUs that could all have heard the sender of the new one (below) |
 //!
@@ -19,8 +19,9 @@
 //! the city cannot be made to vote against a vehicle that never came near them.
 //!
 //! `f_r` liars are never enough, whatever they send: M-3 and M-5 count different registered RSUs. Nor
-//! can they keep the others' votes from counting: votes that do not fit the new one are passed over,
-//! and there is room for 2·f_r + 1 of them, after which the oldest goes.
+//! can they keep the others' votes from counting: votes that do not fit the new one are passed over;
+//! there is room for 2·f_r + 1 of them, after which the oldest goes; and while a request stands,
+//! further votes join it until that many have, so that one with bad evidence does not spoil it.
 //!
 //! Vote records stay after their life, as the record of who voted with which evidence; a new vote of
 //! the same RSU against the same vehicle takes the place of the old one.
@@ -107,8 +108,8 @@ pub struct Voter {
 pub struct SubjectRecord {
     /// Block time at which revocation was requested.
     pub requested_ms: Option<u64>,
-    /// Who voted: once revocation is requested, those whose votes brought it about. In the order of
-    /// their votes, each RSU once, at most [`MAX_VOTERS`].
+    /// Who voted: once revocation is requested, those whose votes brought it about and those who
+    /// joined. In the order of their votes, each RSU once, at most [`MAX_VOTERS`].
     pub voters: Vec<Voter>,
 }
 
@@ -296,31 +297,33 @@ fn cast(
     let key = subject_local_key(&vote.subject);
     let mut subject: SubjectRecord = call.own(&key)?.unwrap_or_default();
     let now_ms = call.time_ms;
-    if subject.is_requested(parameters, now_ms) {
-        return Ok(());
+    let is_requested = subject.is_requested(parameters, now_ms);
+    if !is_requested {
+        subject.requested_ms = None;
+        subject
+            .voters
+            .retain(|voter| parameters.stands(voter.time_ms, now_ms));
     }
-    subject.requested_ms = None;
-    subject
-        .voters
-        .retain(|voter| parameters.stands(voter.time_ms, now_ms));
-    if subject
-        .voters
-        .iter()
-        .any(|earlier| earlier.rid == voter.rid)
-    {
+    let has_voted = |earlier: &Voter| earlier.rid == voter.rid;
+    if subject.voters.iter().any(has_voted) {
         return Ok(());
     }
     if subject.voters.len() == MAX_VOTERS {
+        if is_requested {
+            return Ok(());
+        }
         subject.voters.remove(0);
     }
     subject.voters.push(voter);
-    let fits = |earlier: &&Voter| parameters.fit(earlier, &voter);
-    let fitting: Vec<Voter> = subject.voters.iter().filter(fits).copied().collect();
-    if fitting.len() >= usize::from(parameters.threshold) {
-        subject = SubjectRecord {
-            requested_ms: Some(now_ms),
-            voters: fitting,
-        };
+    if !is_requested {
+        let fits = |earlier: &&Voter| parameters.fit(earlier, &voter);
+        let fitting: Vec<Voter> = subject.voters.iter().filter(fits).copied().collect();
+        if fitting.len() >= usize::from(parameters.threshold) {
+            subject = SubjectRecord {
+                requested_ms: Some(now_ms),
+                voters: fitting,
+            };
+        }
     }
     let record = VoteRecord {
         kind: vote.kind,
