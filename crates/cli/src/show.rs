@@ -169,8 +169,7 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
         (
             "on the wire",
             format!(
-                "{} + {} bytes per login, {} + {} per handover, {} per renewed key: \
-                 authentication both ways and key agreement",
+                "{} + {} bytes per login, {} + {} per handover, {} per renewed key",
                 login.hello_bytes,
                 login.accept_bytes,
                 handover.hello_bytes,

@@ -70,7 +70,7 @@ fn an_empty_file() {
 #[test]
 fn malformed_xml() {
     let trace = TRACE.replace("</timestep>", "</timestap>");
-    refused_in_one_line(trace.as_bytes(), &[], "trace.xml:2:");
+    refused_in_one_line(trace.as_bytes(), &[], "trace.xml, line 2");
 }
 
 #[test]
@@ -87,12 +87,12 @@ fn coordinates_that_are_no_numbers_or_out_of_range() {
     refused_in_one_line(
         TRACE.replace("\"10\"", "\"NaN\"").as_bytes(),
         &[],
-        "trace.xml:2:",
+        "trace.xml, line 2",
     );
     refused_in_one_line(
         TRACE.replace("\"10\"", "\"1e300\"").as_bytes(),
         &[],
-        "trace.xml:2:",
+        "trace.xml, line 2",
     );
 }
 
@@ -103,7 +103,7 @@ fn a_vehicle_twice_in_a_step() {
         "/><vehicle id=\"a\" x=\"1\" y=\"1\"/></timestep>",
         1,
     );
-    refused_in_one_line(twice.as_bytes(), &[], "trace.xml:2:");
+    refused_in_one_line(twice.as_bytes(), &[], "trace.xml, line 2");
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn time_that_runs_backwards() {
     refused_in_one_line(
         TRACE.replace("\"0.00\"", "\"7.00\"").as_bytes(),
         &[],
-        "trace.xml:3:",
+        "trace.xml, line 3",
     );
 }
 

@@ -40,6 +40,14 @@ fn report(dir: &Path) -> Value {
     serde_json::from_slice(&fs::read(dir.join("report.json")).unwrap()).unwrap()
 }
 
+/// Logins of both kinds.
+fn logins(report: &Value) -> u64 {
+    ["full", "handover"]
+        .iter()
+        .filter_map(|kind| report["login"][kind].as_u64())
+        .sum()
+}
+
 #[test]
 fn replays_logs_in_and_continues_its_ledger() {
     let dir = tempfile::tempdir().unwrap();
@@ -70,7 +78,8 @@ fn replays_logs_in_and_continues_its_ledger() {
         first["network"]["rsus"], 2,
         "sites that are not picked stay empty"
     );
-    assert_eq!(first["login"]["full"], 4, "two vehicles, two RSUs each");
+    // How many of the four are handovers depends on how soon a token is final.
+    assert_eq!(logins(&first), 4, "two vehicles, two RSUs each");
     assert_eq!(first["login"]["vehicles"], 2);
     assert_eq!(first["login"]["refused"], 0);
     assert_eq!(first["login"]["unanswered"], 0);
@@ -79,9 +88,8 @@ fn replays_logs_in_and_continues_its_ledger() {
     assert!(bytes("hello_bytes") + bytes("accept_bytes") <= 237);
     assert!(bytes("rekey_bytes") <= 96);
     assert!(first["network"]["finality_ms"]["p50"].as_f64().unwrap() > 0.0);
-    // Deployment, RSUs, vehicles.
-    assert_eq!(first["network"]["transactions"], 3);
     assert_eq!(first["network"]["transactions_refused"], 0);
+    assert_eq!(first["handover"]["lost_races"], 0);
 
     cairn(dir.path(), &args);
     let second = report(dir.path());

@@ -63,14 +63,16 @@ refusals! {
     InvalidPeriod = 15, "validity period is empty, over, or longer than the contract allows";
     /// A public key is not a valid point.
     InvalidKey = 16, "public key is not a valid, non-identity point";
+    /// The RSU stands too far away from where the vehicle says it is.
+    OutOfReach = 17, "the RSU stands too far away to have heard that claim";
     /// Only the vault's operator records file versions.
-    MissingOperatorSignature = 40, "the signature of the vault's operator is missing";
+    MissingOperatorSignature = 18, "the signature of the vault's operator is missing";
     /// Only the auditor opens and decides audits.
-    MissingAuditorSignature = 41, "the signature of the auditor is missing";
+    MissingAuditorSignature = 19, "the signature of the auditor is missing";
     /// A file version that is not the next one.
-    VersionOrder = 42, "not the file's next version; somebody else may have changed the file";
+    VersionOrder = 20, "not the file's next version; somebody else may have changed the file";
     /// A verdict on an audit that is not open, or in the block of its opening.
-    NoOpenAudit = 43, "no audit of this number was opened in an earlier block";
+    NoOpenAudit = 21, "no audit of this number was opened in an earlier block";
 }
 
 impl Refusal {

@@ -9,6 +9,7 @@
 //!    no less; then it countersigns. The contract refuses a call that lacks either signature.
 //! 5. Update: the new key with its proof, and a signature of the old key over it. Revocation: a
 //!    reason. RSUs: key, position and a signature by the key.
+//! 6. Revocation for false position messages: [`misbehaviour`], where each looks at the evidence.
 //!
 //! Rules of TA ([`registrar`]) and, where marked *, again of LEA ([`reviewer`]):
 //! * `V-REG-1`* identity fields are present, at most 128 bytes each, without control characters;
@@ -19,9 +20,12 @@
 //! * `V-REG-5`* an RSU's application is signed by its key;
 //! * `V-REG-6`* a revocation gives a reason;
 //! * `V-REVIEW-1` the call is TA's, for the right contract, with exactly the cases' operations;
-//! * `V-REVIEW-2` validity begins about now and is not longer than agreed.
+//! * `V-REVIEW-2` validity begins about now and is not longer than agreed;
+//! * `V-REVIEW-3` for false position messages, the one case is the revocation that the evidence
+//!   justifies.
 
 mod application;
+pub mod misbehaviour;
 mod registrar;
 mod reviewer;
 

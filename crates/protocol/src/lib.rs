@@ -10,9 +10,12 @@
 //! | [`cookie`] | proof of address under load | 4 |
 //! | [`session`] | basic key, session key, rekey | 4 |
 //! | [`roadside`] | the RSU | 3, 4, 5 |
+//! | [`position`] | signed position messages | 6 |
 //! | [`plausibility`] | whether position messages can be true | 6 |
+//! | [`witness`] | the RSU that hears, judges and votes | 6 |
+//! | [`evidence`] | what a vote against a vehicle rests on | 6 |
 //! | [`vehicle`] | the vehicle | 3, 4, 5 |
-//! | [`authority`] | TA and LEA: registration, update, revocation | 1 |
+//! | [`authority`] | TA and LEA: registration, update, revocation | 1, 6 |
 //!
 //! Roles are state machines without I/O: bytes, time (milliseconds since 1970) and randomness come
 //! in, bytes and effects go out. Every rule that refuses something has an id; `docs/validation.md`
@@ -21,14 +24,17 @@
 pub mod authority;
 pub mod beacon;
 pub mod cookie;
+pub mod evidence;
 pub mod login;
 pub mod plausibility;
+pub mod position;
 pub mod roadside;
 pub mod session;
 pub mod token;
 pub mod trust;
 pub mod vehicle;
 pub mod wire;
+pub mod witness;
 
 /// Accepted age of a message and tolerated clock offset, in milliseconds (PROTOCOLS.md section 0).
 pub const THR_MS: u64 = 2_000;

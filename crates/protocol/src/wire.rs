@@ -12,6 +12,7 @@
 //! | `14` | `Refused` | RSU | 22 | addressee 4, sealed code 1 + 16 |
 //! | `20` | `RekeyRequest` | vehicle | 45 | ASC 8, counter 4, nonce 16, tag 16 |
 //! | `21` | `RekeyAnswer` | RSU | 45 | ASC 8, counter 4, nonce 16, tag 16 |
+//! | `30` | `Position` | vehicle | 100 | [`Signed`] |
 //!
 //! `Hello` and `Accept` are 214 bytes together for a full login, 231 for a handover; both rekey
 //! messages are 90.
@@ -37,7 +38,10 @@ use thiserror::Error as ThisError;
 
 pub use hello::{Hello, Sealed};
 
-use crate::login::{ACCEPTANCE_BYTES, Asc};
+use crate::{
+    login::{ACCEPTANCE_BYTES, Asc},
+    position::Signed,
+};
 
 /// The most bytes of a proof message, and the bytes of a proof request. A proof of one record in a
 /// state of a million takes about 1,600 bytes.
@@ -53,6 +57,7 @@ const HELLO_WITH_COOKIE: u8 = 0x13;
 const REFUSED: u8 = 0x14;
 const REKEY_REQUEST: u8 = 0x20;
 const REKEY_ANSWER: u8 = 0x21;
+const POSITION: u8 = 0x30;
 
 const TAG_BYTES: usize = 16;
 
@@ -170,6 +175,7 @@ pub enum Message {
     Refused(Refused),
     RekeyRequest(Rekey),
     RekeyAnswer(Rekey),
+    Position(Signed),
 }
 
 impl Message {
@@ -203,6 +209,7 @@ impl Message {
                 out.put_slice(&refused.sealed);
             }
             Self::RekeyRequest(rekey) | Self::RekeyAnswer(rekey) => rekey.write(&mut out),
+            Self::Position(signed) => signed.write(&mut out),
         }
         out
     }
@@ -226,6 +233,7 @@ impl Message {
             ],
             REFUSED => &[1 + 4 + 1 + TAG_BYTES],
             REKEY_REQUEST | REKEY_ANSWER => &[1 + Rekey::SIZE],
+            POSITION => &[1 + Signed::SIZE],
             other => return Err(WireError::Kind(other)),
         };
         let got = datagram.len();
@@ -276,6 +284,7 @@ impl Message {
             }),
             REKEY_REQUEST => Self::RekeyRequest(ReadExt::read(body)?),
             REKEY_ANSWER => Self::RekeyAnswer(ReadExt::read(body)?),
+            POSITION => Self::Position(ReadExt::read(body)?),
             other => return Err(Error::InvalidEnum(other)),
         })
     }
@@ -292,6 +301,7 @@ impl Message {
             Self::Refused(_) => REFUSED,
             Self::RekeyRequest(_) => REKEY_REQUEST,
             Self::RekeyAnswer(_) => REKEY_ANSWER,
+            Self::Position(_) => POSITION,
         }
     }
 }

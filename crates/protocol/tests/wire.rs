@@ -174,7 +174,7 @@ fn empty_unknown_and_padded_messages_are_refused() {
 proptest! {
     #[test]
     fn whatever_decodes_encodes_to_the_same_bytes(
-        kind in prop::sample::select(vec![0x01_u8, 0x02, 0x10, 0x11, 0x12, 0x13, 0x14, 0x20, 0x21]),
+        kind in prop::sample::select(vec![0x01_u8, 0x02, 0x10, 0x11, 0x12, 0x13, 0x14, 0x20, 0x21, 0x30]),
         mut bytes in prop::collection::vec(any::<u8>(), 0..200),
     ) {
         bytes.insert(0, kind);

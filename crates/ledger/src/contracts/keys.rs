@@ -125,6 +125,26 @@ pub(super) fn rsu(
     record.transpose()
 }
 
+/// The record of the RSU `rid`, if its key is valid now and signed this call: what contracts ask of
+/// who records something in an RSU's name.
+pub(super) fn signing_rsu(
+    call: &Call<'_>,
+    contract: &Address,
+    rid: Rid,
+) -> Result<RsuRecord, Refusal> {
+    let rsu = rsu(call, contract, rid)?.ok_or(Refusal::NotRegistered)?;
+    if !call.signers.contains(&&rsu.key) {
+        return Err(Refusal::MissingRsuSignature);
+    }
+    if rsu.revoked_ms.is_some() {
+        return Err(Refusal::AlreadyRevoked);
+    }
+    if !rsu.is_valid_at(call.time_ms) {
+        return Err(Refusal::InvalidPeriod);
+    }
+    Ok(rsu)
+}
+
 /// One operation of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {

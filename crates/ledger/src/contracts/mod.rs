@@ -7,6 +7,7 @@
 
 pub mod files;
 pub mod keys;
+pub mod misbehaviour;
 pub mod tokens;
 
 use commonware_codec::Read;
@@ -32,7 +33,12 @@ pub trait Contract: Sync {
 }
 
 /// All code that is compiled into this node.
-pub const CODE: &[&dyn Contract] = &[&keys::Keys, &tokens::Tokens, &files::Files];
+pub const CODE: &[&dyn Contract] = &[
+    &keys::Keys,
+    &tokens::Tokens,
+    &files::Files,
+    &misbehaviour::Misbehaviour,
+];
 
 /// The code of this name and version.
 pub fn code(name: &[u8], version: u16) -> Option<&'static dyn Contract> {

@@ -250,7 +250,7 @@ impl Contract for Tokens {
         let (rid, batch) = <(Rid, Batch)>::decode_cfg(Copying(payload), &((), ()))
             .map_err(|_| Refusal::MalformedPayload)?;
         let parameters: Parameters = call.own(&parameters_key())?.ok_or(Refusal::WrongAddress)?;
-        require_rsu(call, &parameters, rid)?;
+        keys::signing_rsu(call, &parameters.keys, rid)?;
         require_sorted(batch.mints.iter().map(|mint| &mint.id))?;
         require_sorted(batch.spends.iter().map(|spend| &spend.id))?;
         require_sorted(batch.expired.iter())?;
@@ -278,21 +278,6 @@ impl Contract for Tokens {
         }
         Ok(())
     }
-}
-
-/// T-1.
-fn require_rsu(call: &Call<'_>, parameters: &Parameters, rid: Rid) -> Result<(), Refusal> {
-    let rsu = keys::rsu(call, &parameters.keys, rid)?.ok_or(Refusal::NotRegistered)?;
-    if !call.signers.contains(&&rsu.key) {
-        return Err(Refusal::MissingRsuSignature);
-    }
-    if rsu.revoked_ms.is_some() {
-        return Err(Refusal::AlreadyRevoked);
-    }
-    if !rsu.is_valid_at(call.time_ms) {
-        return Err(Refusal::InvalidPeriod);
-    }
-    Ok(())
 }
 
 /// T-2.

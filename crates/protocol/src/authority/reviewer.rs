@@ -10,7 +10,7 @@ use commonware_parallel::Sequential;
 use rand_core::CryptoRng;
 use thiserror::Error;
 
-use super::{Case, Proposal, RegistrarError};
+use super::{Case, Proposal, RegistrarError, misbehaviour::Justified};
 use crate::THR_MS;
 
 /// The longest time between TA's proposal and LEA's review, in milliseconds: an hour, for people
@@ -35,6 +35,9 @@ pub enum ReviewError {
     /// `V-REG-4`: the key to be replaced is not the one on the ledger.
     #[error("case {0} replaces another key than the registered one")]
     OldKey(usize),
+    /// `V-REVIEW-3`.
+    #[error("expected the one revocation that the evidence justifies")]
+    NotJustified,
     /// `V-REG-*`: a case fails by itself.
     #[error("case {0}: {1}")]
     Case(usize, RegistrarError),
@@ -102,6 +105,29 @@ impl Reviewer {
             return Err(ReviewError::Operation(operations.len()));
         }
         Ok(signed.clone().countersign(&self.chain, &self.signer))
+    }
+
+    /// Reviews and countersigns a revocation for false position messages, whose evidence LEA has
+    /// re-verified with its own look at ledger and vault.
+    ///
+    /// # Errors
+    ///
+    /// See [`ReviewError`].
+    pub fn review_misbehaviour(
+        &self,
+        proposal: &Proposal,
+        justified: &Justified,
+        now_ms: u64,
+        rng: &mut impl CryptoRng,
+    ) -> Result<SignedTransaction, ReviewError> {
+        match &proposal.cases[..] {
+            [Case::Revoke { uid, reason }]
+                if *uid == justified.subject() && *reason == justified.reason() =>
+            {
+                self.review(proposal, |_| None, now_ms, rng)
+            }
+            _ => Err(ReviewError::NotJustified),
+        }
     }
 
     fn operations(&self, signed: &SignedTransaction) -> Result<Vec<Operation>, ReviewError> {

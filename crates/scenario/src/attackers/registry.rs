@@ -38,6 +38,7 @@ pub enum Source {
 }
 
 /// A kind of attacker.
+#[derive(Debug)]
 pub struct AttackerKind {
     /// Its authors' name for it.
     pub name: &'static str,
