@@ -170,7 +170,7 @@ impl Waiting {
     ///
     /// # Errors
     ///
-    /// See [`Error`].
+    /// See [`enum@Error`].
     pub fn accept(&self, message: &[u8]) -> Result<(Zeroizing<Vec<u8>>, Established), Error> {
         let (theirs, sealed) = incoming(message)?;
         let mut state = self.state.clone();
@@ -204,7 +204,7 @@ impl Responder {
     ///
     /// # Errors
     ///
-    /// See [`Error`].
+    /// See [`enum@Error`].
     pub fn hello(
         ours: &Secret,
         prologue: &[u8],

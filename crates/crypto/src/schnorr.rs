@@ -4,7 +4,7 @@
 //! be checked in the same batch.
 //!
 //! 1. Key: `x` random and not zero, `Y = xP`.
-//! 2. The statement is a finished [`Transcript`](crate::transcript::Transcript): the caller puts
+//! 2. The statement is a finished [`Transcript`]: the caller puts
 //!    in role, kind, both parties, freshness and payload under its own domain.
 //! 3. `k = H(x, 32 random bytes, statement)`: a broken generator repeats a nonce only together
 //!    with its statement, and a fault-free deterministic signer leaks nothing more.

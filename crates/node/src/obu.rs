@@ -3,7 +3,7 @@
 //!
 //! Once per step of the trace the OBU learns where it is and which RSUs are within radio range.
 //! Without a session it logs in at the nearest, as soon as it has heard and believed its beacon.
-//! When another RSU is nearer by [`HYSTERESIS_M`], or its own is out of range, it hands over; until
+//! When another RSU is nearer by `HYSTERESIS_M`, or its own is out of range, it hands over; until
 //! the new RSU has answered, the old session goes on. It renews its session key from time to time.
 //! When it has done what it can in this step it says so.
 

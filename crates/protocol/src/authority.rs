@@ -11,7 +11,7 @@
 //!    reason. RSUs: key, position and a signature by the key.
 //! 6. Revocation for false position messages: [`misbehaviour`], where each looks at the evidence.
 //!
-//! Rules of TA ([`registrar`]) and, where marked *, again of LEA ([`reviewer`]):
+//! Rules of TA (`registrar`) and, where marked *, again of LEA (`reviewer`):
 //! * `V-REG-1`* identity fields are present, at most 128 bytes each, without control characters;
 //! * `V-REG-2`* the proof of possession fits key, request id, identity and chain;
 //! * `V-REG-3` neither document, plate nor key is registered yet (the same application again gets
