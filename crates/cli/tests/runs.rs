@@ -7,11 +7,11 @@ use std::{
     process::{Command, Output},
 };
 
-/// Two vehicles on a road of 1.2 km for 30 s. One vehicle is out of range of everything.
+/// Two vehicles on a road of 1.2 km for 48 s. One vehicle is out of range of everything.
 fn trace() -> String {
     let mut trace = String::from("<fcd-export>\n");
-    for second in 0..30 {
-        let x = 40 * second;
+    for second in 0..48 {
+        let x = 25 * second;
         trace.push_str(&format!(
             "<timestep time=\"{second}.00\">\
              <vehicle id=\"car\" x=\"{x}\" y=\"0\"/>\
@@ -70,8 +70,8 @@ fn replays_logs_in_and_continues_its_ledger() {
 
     let first = report(dir.path());
     assert_eq!(first["trace"]["vehicles"], 3);
-    assert_eq!(first["trace"]["rows"], 90);
-    assert_eq!(first["trace"]["duration_s"], 29.0);
+    assert_eq!(first["trace"]["rows"], 144);
+    assert_eq!(first["trace"]["duration_s"], 47.0);
     assert_eq!(first["trace"]["vehicles_in_range"], 2);
     assert_eq!(first["network"]["validators"], 4);
     assert_eq!(
@@ -141,5 +141,5 @@ fn places_sites_by_itself() {
     cairn(dir.path(), &args);
     let report = report(dir.path());
     assert_eq!(report["login"]["vehicles"], 3);
-    assert_eq!(report["trace"]["rows_in_range"], 90);
+    assert_eq!(report["trace"]["rows_in_range"], 144);
 }
