@@ -23,11 +23,10 @@
 
 mod records;
 
-use super::{Call, Contract};
+use super::{Call, Contract, deployment, parameters_key};
 use crate::{
     Access, Action, Address, LocalKey, PublicKey, Record, Refusal, StateKey, Transaction, id::hash,
 };
-use bytes::Bytes;
 use commonware_codec::{Copying, DecodeExt as _, Encode as _};
 
 pub use records::{
@@ -73,10 +72,6 @@ pub fn verdict_key(contract: &Address, file: &[u8; 32], number: u64) -> StateKey
     StateKey::new(contract, verdict_local(file, number).as_bytes())
 }
 
-fn parameters_key() -> LocalKey {
-    local(b'p', &[])
-}
-
 fn version_local(file: &[u8; 32], version: u64) -> LocalKey {
     numbered(b'v', file, version)
 }
@@ -102,19 +97,8 @@ pub fn deploy(
     deployer: &PublicKey,
     parameters: &Parameters,
 ) -> Transaction {
-    Transaction {
-        nonce,
-        expires_ms,
-        access: vec![Access {
-            contract: Address::of_instance(deployer, nonce),
-            keys: vec![parameters_key()],
-        }],
-        action: Action::Deploy {
-            name: Bytes::from_static(NAME.as_bytes()),
-            version: VERSION,
-            parameters: parameters.encode(),
-        },
-    }
+    let code = (NAME, VERSION);
+    deployment(nonce, expires_ms, deployer, code, parameters.encode())
 }
 
 /// A transaction that calls the instance at `contract`, to be signed by the operator (a record)
@@ -164,15 +148,13 @@ impl Contract for Files {
     }
 
     fn deploy(&self, call: &mut Call<'_>, parameters: &[u8]) -> Result<(), Refusal> {
-        let parameters = Parameters::decode(Copying(parameters));
-        let parameters = parameters.map_err(|_| Refusal::MalformedPayload)?;
-        call.set(&parameters_key(), Some(Record::of(&parameters)))
+        call.keep_parameters::<Parameters>(parameters)
     }
 
     fn call(&self, call: &mut Call<'_>, payload: &[u8]) -> Result<(), Refusal> {
         let operation = Operation::decode(Copying(payload));
         let operation = operation.map_err(|_| Refusal::MalformedPayload)?;
-        let parameters: Parameters = call.own(&parameters_key())?.ok_or(Refusal::WrongAddress)?;
+        let parameters: Parameters = call.parameters()?;
         // F-1, F-4, F-7.
         let is_record = matches!(operation, Operation::Record { .. });
         if is_record && !call.signers.contains(&&parameters.operator) {

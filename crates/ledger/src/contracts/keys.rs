@@ -12,15 +12,14 @@
 //!
 //! A revoked name never comes back: the record stays, marked with the block time of revocation.
 
-use super::{Call, Contract};
+use super::{Call, Contract, deployment, parameters_key};
 use crate::{
     Access, Action, Address, LocalKey, Position, PublicKey, Record, Refusal, Rid, StateKey,
     Transaction, Uid,
 };
-use bytes::{BufMut, Bytes};
+use bytes::BufMut;
 use commonware_codec::{
-    Buf, Copying, Decode as _, DecodeExt as _, Encode, EncodeSize, Error, FixedSize, RangeCfg,
-    Read, ReadExt, Write,
+    Buf, Copying, Decode as _, Encode, EncodeSize, Error, FixedSize, RangeCfg, Read, ReadExt, Write,
 };
 use curve25519_dalek::{ristretto::CompressedRistretto, traits::IsIdentity};
 
@@ -33,7 +32,6 @@ pub const NAME: &str = "keys";
 /// The contract's version.
 pub const VERSION: u16 = 1;
 
-const TAG_PARAMETERS: u8 = b'p';
 const TAG_VEHICLE: u8 = b'v';
 const TAG_RSU: u8 = b'r';
 
@@ -184,19 +182,8 @@ pub fn deploy(
     deployer: &PublicKey,
     max_validity_ms: u64,
 ) -> Transaction {
-    Transaction {
-        nonce,
-        expires_ms,
-        access: vec![Access {
-            contract: Address::of_instance(deployer, nonce),
-            keys: vec![parameters_key()],
-        }],
-        action: Action::Deploy {
-            name: Bytes::from_static(NAME.as_bytes()),
-            version: VERSION,
-            parameters: max_validity_ms.encode(),
-        },
-    }
+    let code = (NAME, VERSION);
+    deployment(nonce, expires_ms, deployer, code, max_validity_ms.encode())
 }
 
 /// A transaction that calls the instance at `contract` with `operations`.
@@ -220,10 +207,6 @@ pub fn call(
     }
 }
 
-fn parameters_key() -> LocalKey {
-    LocalKey::new(TAG_PARAMETERS, &[]).expect("1 byte fits")
-}
-
 /// The contract's code.
 pub struct Keys;
 
@@ -241,9 +224,7 @@ impl Contract for Keys {
     }
 
     fn deploy(&self, call: &mut Call<'_>, parameters: &[u8]) -> Result<(), Refusal> {
-        let max_validity_ms =
-            u64::decode(Copying(parameters)).map_err(|_| Refusal::MalformedPayload)?;
-        call.set(&parameters_key(), Some(Record::of(&max_validity_ms)))
+        call.keep_parameters::<u64>(parameters)
     }
 
     fn call(&self, call: &mut Call<'_>, payload: &[u8]) -> Result<(), Refusal> {
@@ -251,8 +232,7 @@ impl Contract for Keys {
         let limits = (RangeCfg::from(1..=MAX_OPERATIONS), ());
         let operations = Vec::<Operation>::decode_cfg(Copying(payload), &limits)
             .map_err(|_| Refusal::MalformedPayload)?;
-        let parameters = call.own::<u64>(&parameters_key())?;
-        let max_validity_ms = parameters.ok_or(Refusal::WrongAddress)?;
+        let max_validity_ms = call.parameters::<u64>()?;
         for operation in &operations {
             apply(call, operation, max_validity_ms)?;
         }

@@ -26,15 +26,14 @@
 //! Vote records stay after their life, as the record of who voted with which evidence; a new vote of
 //! the same RSU against the same vehicle takes the place of the old one.
 
-use super::{Call, Contract, keys};
+use super::{Call, Contract, deployment, keys, parameters_key};
 use crate::{
     Access, Action, Address, LocalKey, Position, PublicKey, Record, Refusal, Rid, StateKey,
     Transaction, Uid,
 };
-use bytes::{BufMut, Bytes};
+use bytes::BufMut;
 use commonware_codec::{
-    Buf, Copying, Decode as _, DecodeExt as _, Encode, EncodeSize, Error, FixedSize, RangeCfg,
-    Read, ReadExt, Write,
+    Buf, Copying, Decode as _, Encode, EncodeSize, Error, FixedSize, RangeCfg, Read, ReadExt, Write,
 };
 
 /// The contract's name.
@@ -50,7 +49,6 @@ pub const MAX_VOTES: usize = 256;
 /// liars beside f_r + 1 honest RSUs.
 pub const MAX_VOTERS: usize = 5;
 
-const TAG_PARAMETERS: u8 = b'p';
 const TAG_SUBJECT: u8 = b's';
 const TAG_VOTE: u8 = b'v';
 
@@ -170,10 +168,6 @@ pub fn parameters_state_key(contract: &Address) -> StateKey {
     StateKey::new(contract, parameters_key().as_bytes())
 }
 
-fn parameters_key() -> LocalKey {
-    LocalKey::new(TAG_PARAMETERS, &[]).expect("1 byte fits")
-}
-
 fn subject_local_key(subject: &Uid) -> LocalKey {
     LocalKey::new(TAG_SUBJECT, subject).expect("9 bytes fit")
 }
@@ -190,19 +184,8 @@ pub fn deploy(
     deployer: &PublicKey,
     parameters: &Parameters,
 ) -> Transaction {
-    Transaction {
-        nonce,
-        expires_ms,
-        access: vec![Access {
-            contract: Address::of_instance(deployer, nonce),
-            keys: vec![parameters_key()],
-        }],
-        action: Action::Deploy {
-            name: Bytes::from_static(NAME.as_bytes()),
-            version: VERSION,
-            parameters: parameters.encode(),
-        },
-    }
+    let code = (NAME, VERSION);
+    deployment(nonce, expires_ms, deployer, code, parameters.encode())
 }
 
 /// A transaction in which the RSU `rid` casts `votes` with the instance at `contract`, which knows
@@ -259,16 +242,14 @@ impl Contract for Misbehaviour {
     }
 
     fn deploy(&self, call: &mut Call<'_>, parameters: &[u8]) -> Result<(), Refusal> {
-        let parameters = Parameters::decode(Copying(parameters));
-        let parameters = parameters.map_err(|_| Refusal::MalformedPayload)?;
-        call.set(&parameters_key(), Some(Record::of(&parameters)))
+        call.keep_parameters::<Parameters>(parameters)
     }
 
     fn call(&self, call: &mut Call<'_>, payload: &[u8]) -> Result<(), Refusal> {
         let limits = ((), (RangeCfg::from(1..=MAX_VOTES), ()));
         let (rid, votes) = <(Rid, Vec<Vote>)>::decode_cfg(Copying(payload), &limits)
             .map_err(|_| Refusal::MalformedPayload)?;
-        let parameters: Parameters = call.own(&parameters_key())?.ok_or(Refusal::WrongAddress)?;
+        let parameters: Parameters = call.parameters()?;
         let rsu = keys::signing_rsu(call, &parameters.keys, rid)?;
         let voter = Voter {
             rid,

@@ -10,9 +10,12 @@ pub mod keys;
 pub mod misbehaviour;
 pub mod tokens;
 
-use commonware_codec::Read;
-
-use crate::{Address, Genesis, LocalKey, PublicKey, Record, Refusal, StateKey, execute::Overlay};
+use crate::{
+    Access, Action, Address, Genesis, LocalKey, PublicKey, Record, Refusal, StateKey, Transaction,
+    execute::Overlay,
+};
+use bytes::Bytes;
+use commonware_codec::{Copying, Decode as _, Encode, FixedSize, Read};
 
 /// The code of a contract.
 pub trait Contract: Sync {
@@ -47,6 +50,37 @@ pub fn code(name: &[u8], version: u16) -> Option<&'static dyn Contract> {
         .find(|code| code.name().as_bytes() == name && code.version() == version)
 }
 
+/// Where every contract keeps what its instance was deployed with.
+const TAG_PARAMETERS: u8 = b'p';
+
+fn parameters_key() -> LocalKey {
+    LocalKey::new(TAG_PARAMETERS, &[]).expect("1 byte fits")
+}
+
+/// A transaction that deploys the code of this name and version. The instance's address is
+/// [`Address::of_instance`] of the deployer and `nonce`.
+fn deployment(
+    nonce: u64,
+    expires_ms: u64,
+    deployer: &PublicKey,
+    (name, version): (&'static str, u16),
+    parameters: Bytes,
+) -> Transaction {
+    Transaction {
+        nonce,
+        expires_ms,
+        access: vec![Access {
+            contract: Address::of_instance(deployer, nonce),
+            keys: vec![parameters_key()],
+        }],
+        action: Action::Deploy {
+            name: Bytes::from_static(name.as_bytes()),
+            version,
+            parameters,
+        },
+    }
+}
+
 /// What a contract knows while it runs.
 pub struct Call<'a> {
     /// The chain's constitution.
@@ -78,6 +112,21 @@ impl Call<'_> {
                 .decode_as()
                 .expect("the contract wrote this record itself")
         }))
+    }
+
+    /// What the running instance was deployed with.
+    fn parameters<T: Read<Cfg = ()>>(&self) -> Result<T, Refusal> {
+        self.own(&parameters_key())?.ok_or(Refusal::WrongAddress)
+    }
+
+    /// Keeps what the instance is deployed with, if it is a `T`.
+    fn keep_parameters<T>(&mut self, parameters: &[u8]) -> Result<(), Refusal>
+    where
+        T: FixedSize + Encode + Read<Cfg = ()>,
+    {
+        let parameters = T::decode_cfg(Copying(parameters), &());
+        let parameters = parameters.map_err(|_| Refusal::MalformedPayload)?;
+        self.set(&parameters_key(), Some(Record::of(&parameters)))
     }
 
     /// Writes (or with `None` deletes) a record of the running contract.

@@ -21,15 +21,14 @@
 //! A mint or spend without effect is no refusal of the batch: the other vehicles in it are not at
 //! fault, and one that gives the same `Q'` to two RSUs must not stop either of them.
 
-use super::{Call, Contract, keys};
+use super::{Call, Contract, deployment, keys, parameters_key};
 use crate::{
     Access, Action, Address, LocalKey, PublicKey, Record, Refusal, Rid, StateKey, Transaction,
     id::hash,
 };
-use bytes::{BufMut, Bytes};
+use bytes::BufMut;
 use commonware_codec::{
-    Buf, Copying, Decode as _, DecodeExt as _, Encode, EncodeSize, Error, FixedSize, RangeCfg,
-    Read, ReadExt, Write,
+    Buf, Copying, Decode as _, Encode, EncodeSize, Error, FixedSize, RangeCfg, Read, ReadExt, Write,
 };
 
 /// The contract's name.
@@ -41,7 +40,6 @@ pub const VERSION: u16 = 1;
 /// The most entries of each list of a batch. Four full lists, 53 KB, fit into a payload.
 pub const MAX_ENTRIES: usize = 256;
 
-const TAG_PARAMETERS: u8 = b'p';
 const TAG_TOKEN: u8 = b't';
 const TAG_TRAIL: u8 = b'g';
 
@@ -156,10 +154,6 @@ fn trail_local_key(rid: Rid) -> LocalKey {
     LocalKey::new(TAG_TRAIL, &rid.0.to_be_bytes()).expect("5 bytes fit")
 }
 
-fn parameters_key() -> LocalKey {
-    LocalKey::new(TAG_PARAMETERS, &[]).expect("1 byte fits")
-}
-
 /// A transaction that deploys `tokens`.
 pub fn deploy(
     nonce: u64,
@@ -167,19 +161,8 @@ pub fn deploy(
     deployer: &PublicKey,
     parameters: &Parameters,
 ) -> Transaction {
-    Transaction {
-        nonce,
-        expires_ms,
-        access: vec![Access {
-            contract: Address::of_instance(deployer, nonce),
-            keys: vec![parameters_key()],
-        }],
-        action: Action::Deploy {
-            name: Bytes::from_static(NAME.as_bytes()),
-            version: VERSION,
-            parameters: parameters.encode(),
-        },
-    }
+    let code = (NAME, VERSION);
+    deployment(nonce, expires_ms, deployer, code, parameters.encode())
 }
 
 /// A transaction in which the RSU `rid` records `batch` with the instance at `contract`, which
@@ -241,15 +224,13 @@ impl Contract for Tokens {
     }
 
     fn deploy(&self, call: &mut Call<'_>, parameters: &[u8]) -> Result<(), Refusal> {
-        let parameters = Parameters::decode(Copying(parameters));
-        let parameters = parameters.map_err(|_| Refusal::MalformedPayload)?;
-        call.set(&parameters_key(), Some(Record::of(&parameters)))
+        call.keep_parameters::<Parameters>(parameters)
     }
 
     fn call(&self, call: &mut Call<'_>, payload: &[u8]) -> Result<(), Refusal> {
         let (rid, batch) = <(Rid, Batch)>::decode_cfg(Copying(payload), &((), ()))
             .map_err(|_| Refusal::MalformedPayload)?;
-        let parameters: Parameters = call.own(&parameters_key())?.ok_or(Refusal::WrongAddress)?;
+        let parameters: Parameters = call.parameters()?;
         keys::signing_rsu(call, &parameters.keys, rid)?;
         require_sorted(batch.mints.iter().map(|mint| &mint.id))?;
         require_sorted(batch.spends.iter().map(|spend| &spend.id))?;
