@@ -1,9 +1,10 @@
 //! What a validator takes from whoever submits: transactions, and what contracts read in them.
 #![no_main]
 
+use cairn_contracts::{keys::Operation, tokens::Batch};
 use cairn_ledger::{
     Action, Block, SignedTransaction,
-    contracts::{keys::Operation, tokens::Batch},
+    
     light::LedgerProof,
 };
 use commonware_codec::{Decode as _, DecodeExt as _, Encode as _, RangeCfg};
@@ -12,7 +13,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(signed) = SignedTransaction::decode(bytes.to_vec()) {
         assert_eq!(signed.encode(), bytes, "one transaction, one encoding");
-        assert!(signed.transaction().declared_keys().count() <= 2_048);
+        assert!(signed.transaction().declared().count() <= 2_048);
         if let Action::Call { payload, .. } = &signed.transaction().action {
             let limits = (RangeCfg::from(1..=256), ());
             let _ = Vec::<Operation>::decode_cfg(payload.clone(), &limits);

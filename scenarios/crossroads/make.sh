@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes crossroads.fcd.xml.gz and sites.csv from the inputs beside this script. Needs python3 with
+# Makes crossroads.net.xml.gz, crossroads.fcd.xml.gz and sites.csv from the inputs beside this script. Needs python3 with
 # pip, and network access to install SUMO. The same inputs give the same vehicles on the same ways.
 set -eu
 
@@ -30,11 +30,16 @@ python3 - "$work" "$here" <<'PY'
 import gzip, re, sys
 
 work, here = sys.argv[1:]
-text = open(f"{work}/fcd.xml", encoding="utf-8").read()
-text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.S)
-with open(f"{here}/crossroads.fcd.xml.gz", "wb") as packed:
-    with gzip.GzipFile(filename="", mode="wb", fileobj=packed, compresslevel=9, mtime=0) as out:
-        out.write(text.encode())
+def pack(source, target):
+    text = open(f"{work}/{source}", encoding="utf-8").read()
+    text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.S)
+    with open(f"{here}/{target}", "wb") as packed:
+        with gzip.GzipFile(filename="", mode="wb", fileobj=packed, compresslevel=9, mtime=0) as out:
+            out.write(text.encode())
+    return text
+
+text = pack("fcd.xml", "crossroads.fcd.xml.gz")
+pack("crossroads.net.xml", "crossroads.net.xml.gz")
 
 PICKED = "A1 B0 B2 C1 C3 D0 D2 E1".split()
 RANGE_M = 500

@@ -1,9 +1,11 @@
-//! How much four validators in one process carry: ordered, executed, on disk, over TCP on loopback.
+//! How much validators in one process carry: ordered, executed, on disk, over TCP on loopback.
 //!
-//! `cargo run --release -p cairn-chain --example load -- RECORDS SECONDS RATE`
+//! `cargo run --release -p cairn-chain --example load -- RECORDS SECONDS RATE [VALIDATORS]`
 //!
 //! RECORDS is the number of tokens that one signed transaction of an RSU mints (1 to 256), RATE the
-//! number of tokens submitted per second; 0 submits as fast as the pool takes them.
+//! number of tokens submitted per second; 0 submits as fast as the pool takes them. A line for each
+//! tenth of the time tells how far the chain is and what it occupies on disk. VALIDATORS is 4, unless
+//! it is given.
 
 use bytes::Bytes;
 use cairn_chain::{
@@ -11,13 +13,11 @@ use cairn_chain::{
     network::{self, TcpConfig},
     runtime_clock,
 };
-use cairn_ledger::{
-    Address, Genesis, Position, PrivateKey, Rid, SignedTransaction,
-    contracts::{
-        keys::{self, Operation, RsuRecord},
-        tokens::{self, Batch, Mint, TokenId},
-    },
+use cairn_contracts::{
+    keys::{self, Operation, RsuRecord},
+    tokens::{self, Batch, Mint, TokenId},
 };
+use cairn_ledger::{Address, Genesis, Position, PrivateKey, Rid, SignedTransaction};
 use commonware_cryptography::Signer as _;
 use commonware_runtime::{Clock as _, Runner as _, Spawner as _, Supervisor as _, tokio};
 use commonware_utils::{
@@ -36,10 +36,11 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+/// Validators, when the command line does not say how many.
 const VALIDATORS: u64 = 4;
 
-/// Transactions that wait at most when RATE is 0: a few blocks' worth.
-const SATURATION_BACKLOG: usize = 128;
+/// Transactions that wait at most when RATE is 0: enough for the blocks in flight and the next.
+const SATURATION_BACKLOG: usize = 512;
 
 /// Time between two submissions.
 const TICK: Duration = Duration::from_millis(5);
@@ -55,16 +56,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         .skip(1)
         .map(|argument| argument.parse())
         .collect::<Result<_, _>>()?;
-    let [records, seconds, rate] = arguments[..] else {
-        return Err("usage: load RECORDS SECONDS RATE".into());
+    let (records, seconds, rate, validators) = match arguments[..] {
+        [records, seconds, rate] => (records, seconds, rate, VALIDATORS),
+        [records, seconds, rate, validators] => (records, seconds, rate, validators),
+        _ => return Err("usage: load RECORDS SECONDS RATE [VALIDATORS]".into()),
     };
     let directory = tempfile::tempdir()?;
     let path = directory.path().to_owned();
     let config = tokio::Config::new()
         .with_worker_threads(2)
         .with_storage_directory(&path);
-    tokio::Runner::new(config)
-        .start(|context| async move { run(context, &path, records, seconds, rate).await })
+    tokio::Runner::new(config).start(|context| async move {
+        run(context, &path, records, seconds, rate, validators).await
+    })
 }
 
 struct Load {
@@ -133,8 +137,9 @@ async fn run(
     records: u64,
     seconds: u64,
     rate: u64,
+    count: u64,
 ) -> Result<(), Box<dyn Error>> {
-    let identities: Vec<_> = (0..VALIDATORS).map(PrivateKey::from_seed).collect();
+    let identities: Vec<_> = (0..count).map(PrivateKey::from_seed).collect();
     let keys = Set::from_iter_dedup(identities.iter().map(|identity| identity.public_key()));
     let dealing = InsecureDealing::deal(&keys, &mut StdRng::seed_from_u64(1));
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64;
@@ -177,6 +182,7 @@ async fn run(
         let share = dealing.shares.get_value(&identity.public_key());
         let config = Config {
             genesis: load.genesis.clone(),
+            code: cairn_contracts::CODE,
             share: share.ok_or("no share")?.clone(),
             identity,
             partition: format!("validator-{index}"),
@@ -238,6 +244,7 @@ async fn run(
     let disk_before = bytes_in(directory)?;
     let start = Instant::now();
     let (mut submitted, mut busy) = (0u64, 0u64);
+    let mut tenth = 1;
     while start.elapsed() < Duration::from_secs(seconds) {
         let due = (start.elapsed().as_secs_f64() * rate as f64 / records as f64) as u64;
         while if rate == 0 {
@@ -257,6 +264,15 @@ async fn run(
                 }
                 Err(error) => return Err(error.into()),
             }
+        }
+        if start.elapsed().as_secs() * 10 >= tenth * seconds {
+            println!(
+                "{:>8} s    height {}, {:.1} MiB",
+                start.elapsed().as_secs(),
+                chain.status().height,
+                bytes_in(directory)? as f64 / 1048576.0
+            );
+            tenth += 1;
         }
         context.sleep(TICK).await;
     }
@@ -290,9 +306,9 @@ async fn run(
         quantile(&mut latencies, 0.99)
     );
     println!(
-        "disk          {:.1} MiB for {VALIDATORS} validators, {:.0} bytes per record and validator",
+        "disk          {:.1} MiB for {count} validators, {:.0} bytes per record and validator",
         disk as f64 / 1048576.0,
-        (disk - disk_before) as f64 / done / VALIDATORS as f64
+        (disk - disk_before) as f64 / done / count as f64
     );
     for line in fs::read_to_string("/proc/self/status")
         .unwrap_or_default()

@@ -23,7 +23,8 @@ use crate::{
 use cairn_ledger::{
     Block, Genesis, Header, Receipt, SignedTransaction,
     block::{Context, body_digest},
-    execute::{execute, needed_keys},
+    contract::Code,
+    execute::{Change, Layout, execute},
     light::Scheme,
     receipt::receipts_digest,
     transaction::verify_signatures,
@@ -38,7 +39,7 @@ use commonware_parallel::Sequential;
 use commonware_storage::qmdb::current::batch::Slot;
 use commonware_utils::non_empty_range;
 use futures::StreamExt as _;
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 use tracing::warn;
 
 type Unmerkleized<E> = <State<E> as DatabaseSet<E>>::Unmerkleized;
@@ -48,6 +49,7 @@ type Merkleized<E> = <State<E> as DatabaseSet<E>>::Merkleized;
 #[derive(Clone)]
 pub(crate) struct Application {
     pub(crate) genesis: Arc<Genesis>,
+    pub(crate) code: Code,
     pub(crate) first: Block,
     pub(crate) book: Book,
 }
@@ -67,23 +69,19 @@ impl Application {
         batch: Unmerkleized<E>,
     ) -> (Merkleized<E>, Vec<Receipt>) {
         const STORAGE: &str = "the state can be read and hashed";
-        let keys = needed_keys(transactions);
-        let references: Vec<_> = keys.iter().collect();
-        let (values, staged) = batch.stage(&references).await.expect(STORAGE);
-        let state: HashMap<_, _> = keys.iter().copied().zip(values).collect();
-        let mut outcome = execute(&self.genesis, time_ms, transactions, state);
-        let slots = keys
-            .iter()
-            .map(|key| match outcome.writes.remove(key) {
-                None => Slot::Keep,
-                Some(None) => Slot::Delete,
-                Some(Some(record)) => Slot::Put(record),
+        let layout = Layout::of(transactions);
+        let keys: Vec<_> = layout.keys().iter().collect();
+        let (records, staged) = batch.stage(&keys).await.expect(STORAGE);
+        let outcome = execute(&self.genesis, self.code, time_ms, &layout, records);
+        let slots = outcome
+            .changes
+            .into_iter()
+            .map(|change| match change {
+                Change::Keep => Slot::Keep,
+                Change::Put(record) => Slot::Put(record),
+                Change::Delete => Slot::Delete,
             })
             .collect();
-        debug_assert!(
-            outcome.writes.is_empty(),
-            "contracts write declared keys only"
-        );
         let merkleized = staged.merkleize(slots, Vec::new()).await.expect(STORAGE);
         (merkleized, outcome.receipts)
     }

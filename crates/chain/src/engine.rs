@@ -25,7 +25,7 @@ use crate::{
     prover::Parts,
     state::{self, Database},
 };
-use cairn_ledger::{Block, Genesis, PublicKey, light::Scheme};
+use cairn_ledger::{Block, Genesis, PublicKey, contract::Code, light::Scheme};
 use commonware_broadcast::buffered;
 use commonware_consensus::{
     Reporters,
@@ -68,6 +68,7 @@ const EPOCH_BLOCKS: NonZeroU64 = NZU64!(u64::MAX);
 /// Everything that [`Engine::run`] connects.
 pub(crate) struct Engine<S, R, P, B> {
     pub(crate) genesis: Arc<Genesis>,
+    pub(crate) code: Code,
     pub(crate) identity: PublicKey,
     pub(crate) scheme: Scheme,
     pub(crate) partition: String,
@@ -202,6 +203,7 @@ where
             stateful::Config {
                 application: Application {
                     genesis: self.genesis,
+                    code: self.code,
                     first: first.clone(),
                     book: self.book.clone(),
                 },

@@ -10,7 +10,7 @@ use crate::{
     limits::GOSSIP_QUEUE,
     links::Links,
 };
-use cairn_ledger::{ChainId, Genesis, PrivateKey, PublicKey, light::Scheme};
+use cairn_ledger::{ChainId, Genesis, PrivateKey, PublicKey, contract::Code, light::Scheme};
 use commonware_cryptography::{Signer as _, bls12381::primitives::group::Share};
 use commonware_p2p::{Blocker, Provider, Receiver, Sender};
 use commonware_runtime::Handle;
@@ -23,6 +23,8 @@ pub struct Config {
     /// What all validators of the chain agree on. Its time must not be ahead of the runtime's
     /// clock, or no block is accepted before that time.
     pub genesis: Genesis,
+    /// The contracts that the chain can run: the same at all its validators.
+    pub code: Code,
     /// This validator's identity.
     pub identity: PrivateKey,
     /// Its share of the chain's signing key.
@@ -129,6 +131,7 @@ impl<E: Runtime> Validator<E> {
         } = links;
         let engine = engine::Engine {
             genesis,
+            code: config.code,
             identity: config.identity.public_key(),
             scheme,
             partition: config.partition,

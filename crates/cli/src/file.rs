@@ -1,14 +1,14 @@
 //! `cairn file`: audited files.
 
-use crate::args::{File as Command, FileStore};
-use cairn_node::files::{
-    self, AuditReport, FilesError, GetReport, Store, UploadReport, VerifyReport,
-};
+mod watch;
+mod words;
+
+use crate::args::{File as Command, FileStore, Group, Member};
+use cairn_node::files::{self, FilesError, GetReport, Name, Store, Who};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
 use std::{
     fs,
-    io::{self, BufWriter, Write as _},
+    io::{self, BufWriter, Read as _},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -20,31 +20,51 @@ const NOT_INTACT: u8 = 1;
 /// Runs one command.
 pub fn run(command: Command, progress: bool) -> Result<ExitCode, FilesError> {
     match command {
-        Command::Put { path, store } => {
+        Command::Put {
+            path,
+            group,
+            member,
+            store,
+        } => {
             let bar = upload_bar(progress, &path)?;
+            let who = who(group, &member);
             let report = files::open(&store.directory, true, async |files: &mut Store| {
-                files.put(&path, |bytes| bar.set_position(bytes)).await
-            });
-            bar.finish_and_clear();
-            let report = report?;
-            show(&store, &report, uploaded);
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Update { id, path, store } => {
-            let id = files::parse_id(&id)?;
-            let bar = upload_bar(progress, &path)?;
-            let report = files::open(&store.directory, false, async |files: &mut Store| {
                 files
-                    .update(id, &path, |bytes| bar.set_position(bytes))
+                    .put(&path, &who, |bytes| bar.set_position(bytes))
                     .await
             });
             bar.finish_and_clear();
             let report = report?;
-            show(&store, &report, uploaded);
+            words::show(&store, &report, words::uploaded);
             Ok(ExitCode::SUCCESS)
         }
-        Command::Get { id, output, store } => {
-            get(&id, output.as_deref(), &store, progress)?;
+        Command::Update {
+            id,
+            path,
+            member,
+            store,
+        } => {
+            let id = files::parse_id(&id)?;
+            let bar = upload_bar(progress, &path)?;
+            let who = who(None, &member);
+            let report = files::open(&store.directory, false, async |files: &mut Store| {
+                files
+                    .update(id, &path, &who, |bytes| bar.set_position(bytes))
+                    .await
+            });
+            bar.finish_and_clear();
+            let report = report?;
+            words::show(&store, &report, words::uploaded);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Get {
+            id,
+            output,
+            member,
+            store,
+        } => {
+            let who = who(None, &member);
+            get(&id, output.as_deref(), &who, &store, progress)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Audit { id, store } => {
@@ -55,7 +75,7 @@ pub fn run(command: Command, progress: bool) -> Result<ExitCode, FilesError> {
             });
             bar.finish_and_clear();
             let report = report?;
-            show(&store, &report, audited);
+            words::show(&store, &report, words::audited);
             Ok(code(report.intact))
         }
         Command::Verify { id, store } => {
@@ -66,10 +86,100 @@ pub fn run(command: Command, progress: bool) -> Result<ExitCode, FilesError> {
             });
             bar.finish_and_clear();
             let report = report?;
-            show(&store, &report, verified);
+            words::show(&store, &report, words::verified);
             Ok(code(report.intact))
         }
+        Command::List { store } => {
+            let report = files::open(&store.directory, false, async |files: &mut Store| {
+                files.list().await
+            })?;
+            words::show(&store, &report, |files| {
+                files.iter().for_each(words::listed)
+            });
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Watch { every, once, store } => watch::run(every, once, &store),
+        Command::Group(command) => {
+            group(command)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Trace {
+            id,
+            version,
+            reason,
+            store,
+        } => {
+            let id = files::parse_id(&id)?;
+            let why = read_reason(&reason)?;
+            let report = files::open(&store.directory, false, async |files: &mut Store| {
+                files.trace(&id, version, &why).await
+            })?;
+            words::show(&store, &report, words::traced);
+            Ok(ExitCode::SUCCESS)
+        }
     }
+}
+
+fn group(command: Group) -> Result<(), FilesError> {
+    let (store, report) = match command {
+        Group::Create {
+            group,
+            member,
+            store,
+        } => {
+            let first = who(None, &member).member();
+            let report = files::open(&store.directory, true, async |files: &mut Store| {
+                files.found(group, first).await
+            });
+            (store, report?)
+        }
+        Group::Join { group, name, store } => {
+            let report = files::open(&store.directory, false, async |files: &mut Store| {
+                files.join(&group, name).await
+            });
+            (store, report?)
+        }
+        Group::Leave { group, name, store } => {
+            let report = files::open(&store.directory, false, async |files: &mut Store| {
+                files.leave(&group, name).await
+            });
+            (store, report?)
+        }
+        Group::Show { group, store } => {
+            let report = files::open(&store.directory, false, async |files: &mut Store| {
+                files.group(&group).await
+            });
+            (store, report?)
+        }
+    };
+    words::show(&store, &report, words::grouped);
+    Ok(())
+}
+
+fn who(group: Option<Name>, member: &Member) -> Who {
+    Who {
+        group,
+        member: member.name,
+    }
+}
+
+/// A reason is a letter, not a book.
+const MAX_REASON_BYTES: u64 = 1 << 20;
+
+fn read_reason(path: &Path) -> Result<Vec<u8>, FilesError> {
+    let mut bytes = Vec::new();
+    let read = fs::File::open(path)
+        .and_then(|file| file.take(MAX_REASON_BYTES + 1).read_to_end(&mut bytes))
+        .and_then(|_| match bytes.len() as u64 > MAX_REASON_BYTES {
+            true => Err(io::Error::other("expected at most 1 MiB")),
+            false => Ok(()),
+        });
+    read.map_err(|source| FilesError::Path {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(bytes)
 }
 
 fn code(intact: bool) -> ExitCode {
@@ -83,6 +193,7 @@ fn code(intact: bool) -> ExitCode {
 fn get(
     id: &str,
     output: Option<&Path>,
+    who: &Who,
     store: &FileStore,
     progress: bool,
 ) -> Result<(), FilesError> {
@@ -93,7 +204,7 @@ fn get(
             let mut out = BufWriter::new(io::stdout().lock());
             let stdout = PathBuf::from("standard output");
             files::open(&store.directory, false, async |files: &mut Store| {
-                files.get(&id, &mut out, &stdout).await
+                files.get(&id, who, &mut out, &stdout).await
             })?
         }
         Some(path) => {
@@ -107,7 +218,7 @@ fn get(
             let beside = beside.unwrap_or(Path::new("."));
             let mut out = tempfile::NamedTempFile::new_in(beside).map_err(failed)?;
             let report = files::open(&store.directory, false, async |files: &mut Store| {
-                files.get(&id, &mut out, path).await
+                files.get(&id, who, &mut out, path).await
             })?;
             let kept = out.persist(path);
             kept.map_err(|error| failed(error.error))?;
@@ -119,75 +230,13 @@ fn get(
     if output.is_none() {
         return Ok(());
     }
-    show(store, &report, |report| {
+    words::show(store, &report, |report| {
         println!(
             "{} bytes, version {}, every block checked against the ledger",
             report.bytes, report.version
         );
     });
     Ok(())
-}
-
-/// JSON if asked for, words otherwise.
-fn show<T: Serialize>(store: &FileStore, report: &T, words: impl FnOnce(&T)) {
-    if store.json {
-        let json = serde_json::to_string(report).expect("reports hold only what JSON can say");
-        println!("{json}");
-    } else {
-        words(report);
-    }
-    // A closed pipe is the reader's choice.
-    let _ = io::stdout().flush();
-}
-
-fn uploaded(report: &UploadReport) {
-    println!("file {}", report.file);
-    println!(
-        "  version {}: {} bytes in {} blocks, {} of them sent now ({:.1} MB/s with tags made and verified)",
-        report.version,
-        report.bytes,
-        report.blocks,
-        report.sent_blocks,
-        report.bytes as f64 / 1e6 / report.send_seconds.max(1e-6),
-    );
-    println!(
-        "  the vault verified every tag and signed its acceptance; the record is on the ledger"
-    );
-}
-
-fn audited(report: &AuditReport) {
-    match &report.reason {
-        None => println!("Yes: your file is intact."),
-        Some(reason) => println!("NO: your file is damaged. {reason}."),
-    }
-    println!(
-        "  audit {}: {} of {} blocks challenged; a loss of one block in a hundred is found with {:.1} %",
-        report.audit,
-        report.challenged,
-        report.blocks,
-        100.0 * report.detection_probability,
-    );
-    println!(
-        "  proof of {} bytes, verified in {:.1} ms; challenge from block {}, which nobody knew before",
-        report.proof_bytes, report.verify_ms, report.round_height
-    );
-}
-
-fn verified(report: &VerifyReport) {
-    match (&report.reason, report.audit) {
-        (None, Some(audit)) => {
-            println!("Yes: audit {audit} found your file intact, and its evidence says so.")
-        }
-        (Some(reason), _) => println!("Not known to be intact: {reason}."),
-        (None, None) => {}
-    }
-    println!(
-        "  version {}; {} failed and {} abandoned audits; the next audit is {}overdue",
-        report.version,
-        report.failed_audits,
-        report.abandoned_audits,
-        if report.overdue { "" } else { "not " },
-    );
 }
 
 fn upload_bar(progress: bool, path: &Path) -> Result<ProgressBar, FilesError> {

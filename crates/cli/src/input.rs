@@ -1,11 +1,22 @@
 //! What a run reads before it starts, checked.
 
-use crate::{args, run::RunError};
-use cairn_node::replay::Pace;
-use cairn_scenario::{
-    FcdReader, Frame, RadioRange, Site, Step, TraceError, place_sites, read_sites,
+use crate::{
+    args,
+    liars::{self, Liars},
+    run::RunError,
 };
-use futures::Stream;
+use cairn_node::replay::{Pace, ReplayError};
+use cairn_scenario::{
+    FcdReader, Frame, RadioRange, Site, TraceError,
+    beacons::{BeaconReader, TruthReader},
+    place_sites, read_sites,
+    traffic::{Drivers, Moment, RecordedBeacons},
+};
+use futures::{Stream, StreamExt as _, stream::BoxStream};
+use rand::{
+    Rng as _, SeedableRng as _,
+    rngs::{StdRng, SysRng},
+};
 use std::{
     io::Cursor,
     path::{Path, PathBuf},
@@ -18,6 +29,9 @@ const DEMO_SITES: &[u8] = include_bytes!("../../../scenarios/crossroads/sites.cs
 /// Trace seconds per second of the demo: five minutes in one.
 const DEMO_PACE: f64 = 6.0;
 
+/// Draws the demo's errors and lies, so that it shows the same to everybody.
+const DEMO_SEED: u64 = 1;
+
 /// The most sites that the program places by itself.
 const MAX_PLACED_SITES: usize = 16;
 
@@ -29,6 +43,11 @@ pub struct Input {
     /// For people: what is replayed.
     pub title: String,
     pub trace: Trace,
+    /// Which messages are false, where that is in a file.
+    pub truth: Option<PathBuf>,
+    pub liars: Liars,
+    /// Draws who lies, how, and all errors of receivers.
+    pub seed: u64,
     pub sites: Vec<Site>,
     /// The share of rows that placed sites cover, if the program placed them.
     pub placed_coverage: Option<f64>,
@@ -43,67 +62,108 @@ pub struct Input {
 pub enum Trace {
     Demo,
     File(PathBuf, Frame),
+    Beacons(PathBuf),
 }
 
 impl Trace {
-    fn open(&self) -> Result<FcdReader, TraceError> {
-        match self {
-            Self::Demo => {
-                FcdReader::from_reader(Cursor::new(DEMO_TRACE), "demo trace", Frame::Metric)
-            }
-            Self::File(path, frame) => FcdReader::open(path, *frame),
-        }
-    }
-
-    /// The steps, read by a thread of its own a little ahead of the replay.
-    pub fn stream(
+    /// The steps, with what `drivers` say in them; beacons say it themselves.
+    pub fn stream<'a>(
         &self,
-    ) -> Result<impl Stream<Item = Result<Step, TraceError>> + Unpin, TraceError> {
-        let reader = self.open()?;
-        let (sender, receiver) = tokio::sync::mpsc::channel(READ_AHEAD);
-        std::thread::spawn(move || {
-            for step in reader {
-                if sender.blocking_send(step).is_err() {
-                    return; // The replay was stopped.
-                }
+        drivers: &'a mut Drivers,
+    ) -> Result<BoxStream<'a, Result<Moment, ReplayError>>, RunError> {
+        let steps = match self {
+            Self::Demo => read_ahead(demo_trace()?),
+            Self::File(path, frame) => read_ahead(FcdReader::open(path, *frame)?),
+            Self::Beacons(path) => {
+                let steps = RecordedBeacons::new(BeaconReader::open(path)?);
+                return Ok(read_ahead(steps).map(|step| Ok(step?)).boxed());
             }
-        });
-        Ok(Box::pin(futures::stream::unfold(
-            receiver,
-            |mut receiver| async {
-                let step = receiver.recv().await?;
-                Some((step, receiver))
-            },
-        )))
+        };
+        Ok(steps.map(|step| Ok(drivers.drive(step?))).boxed())
     }
 }
 
+fn demo_trace() -> Result<FcdReader, TraceError> {
+    FcdReader::from_reader(Cursor::new(DEMO_TRACE), "demo trace", Frame::Metric)
+}
+
+/// Reads in a thread of its own a little ahead of the replay.
+fn read_ahead<T: Send + 'static>(
+    reader: impl Iterator<Item = T> + Send + 'static,
+) -> impl Stream<Item = T> + Send {
+    let (sender, receiver) = tokio::sync::mpsc::channel(READ_AHEAD);
+    std::thread::spawn(move || {
+        for step in reader {
+            if sender.blocking_send(step).is_err() {
+                return; // The replay was stopped.
+            }
+        }
+    });
+    futures::stream::unfold(receiver, |mut receiver| async {
+        let step = receiver.recv().await?;
+        Some((step, receiver))
+    })
+}
+
 /// The demo's road.
-pub fn demo(range_m: f64) -> Result<Input, RunError> {
+pub fn demo(common: &args::Common) -> Result<Input, RunError> {
     let sites = cairn_scenario::parse_sites(DEMO_SITES, "demo sites", None)?;
+    let last = demo_trace()?.last().transpose()?;
     Ok(Input {
         title: "demo: a town of our own, 5 minutes of cars, trucks and buses".into(),
+        trace: Trace::Demo,
+        truth: None,
+        liars: liars::demo(),
+        seed: common.seed.unwrap_or(DEMO_SEED),
         sites,
         placed_coverage: None,
-        range: RadioRange::new(range_m)?,
+        range: RadioRange::new(common.range)?,
         pace: Pace::Times(DEMO_PACE),
-        duration_ms: duration_ms(&Trace::Demo)?,
-        trace: Trace::Demo,
+        duration_ms: last.map(|step| step.offset_ms),
     })
 }
 
 /// The road of a replay.
 pub fn replay(replay: &args::Replay) -> Result<Input, RunError> {
     let range = RadioRange::new(replay.common.range)?;
-    let frame = if replay.geo {
-        Frame::Geo
-    } else {
-        Frame::Metric
+    let seed = match replay.common.seed {
+        Some(seed) => seed,
+        None => StdRng::try_from_rng(&mut SysRng)
+            .map_err(RunError::Randomness)?
+            .next_u64(),
     };
-    let trace = Trace::File(replay.trace.clone(), frame);
+    let pace = match replay.speed {
+        Some(speed) => Pace::Times(speed),
+        None if replay.realtime => Pace::Times(1.0),
+        None => Pace::Fastest,
+    };
+    let input = |path: &Path, trace, sites, placed_coverage| Input {
+        title: format!("replay of {}", path.display()),
+        trace,
+        truth: replay.truth.clone(),
+        liars: Liars::default(),
+        seed,
+        sites,
+        placed_coverage,
+        range,
+        pace,
+        duration_ms: None,
+    };
+    let (path, frame) = match (&replay.source.trace, &replay.source.beacons, &replay.sites) {
+        (Some(path), _, _) if replay.geo => (path, Frame::Geo),
+        (Some(path), _, _) => (path, Frame::Metric),
+        (None, Some(path), Some(sites)) => {
+            // That the files are there is checked now; the truth is read after the run.
+            BeaconReader::open(path)?;
+            replay.truth.as_ref().map(TruthReader::open).transpose()?;
+            let trace = Trace::Beacons(path.clone());
+            return Ok(input(path, trace, read_sites(sites, None)?, None));
+        }
+        (None, ..) => unreachable!("clap demands a trace, or beacons with sites"),
+    };
     let (sites, placed_coverage) = match &replay.sites {
         Some(sites) => {
-            let mut reader = trace.open()?;
+            let mut reader = FcdReader::open(path, frame)?;
             // The first vehicle tells where the projection of longitude and latitude touches.
             while frame == Frame::Geo && reader.projection().is_none() {
                 if reader.next().transpose()?.is_none() {
@@ -113,29 +173,19 @@ pub fn replay(replay: &args::Replay) -> Result<Input, RunError> {
             (read_sites(sites, reader.projection())?, None)
         }
         None => {
-            let placement = place_sites(trace.open()?, range, MAX_PLACED_SITES)?;
+            let placement = place_sites(FcdReader::open(path, frame)?, range, MAX_PLACED_SITES)?;
             let coverage = placement.coverage();
             (placement.sites, Some(coverage))
         }
     };
-    Ok(Input {
-        title: format!("replay of {}", replay.trace.display()),
-        trace,
-        sites,
-        placed_coverage,
-        range,
-        pace: match replay.speed {
-            Some(speed) => Pace::Times(speed),
-            None if replay.realtime => Pace::Times(1.0),
-            None => Pace::Fastest,
-        },
-        duration_ms: None,
-    })
-}
-
-fn duration_ms(trace: &Trace) -> Result<Option<u64>, TraceError> {
-    let last = trace.open()?.last().transpose()?;
-    Ok(last.map(|step| step.offset_ms))
+    let trace = Trace::File(path.clone(), frame);
+    let mut input = input(path, trace, sites, placed_coverage);
+    if let Some(attack) = replay.attack {
+        let trace = FcdReader::open(path, frame)?;
+        let count = usize::from(replay.attackers);
+        input.liars = liars::draw(attack, count, trace, &input.sites, seed)?;
+    }
+    Ok(input)
 }
 
 /// Checks that a report can be written to `path`, without writing it.

@@ -3,8 +3,9 @@
 use crate::{args::Common, input::Input, run::RunError};
 use cairn_node::{
     replay::{Pace, Progress},
-    report::Report,
+    report::{LoginReport, Report},
 };
+use cairn_scenario::scoring::Misbehaviour;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{net::SocketAddr, time::Duration};
 use tracing_subscriber::EnvFilter;
@@ -38,6 +39,20 @@ pub fn title(input: &Input, common: &Common) {
             Pace::Times(times) => format!("{times:.0} times as fast as real time"),
         }
     );
+    match (&input.liars.rsus, input.liars.vehicles.len()) {
+        (Some((places, _)), _) => {
+            let names = places.iter().map(|place| &*input.sites[*place].id);
+            let names: Vec<&str> = names.collect();
+            let attack = input.liars.attack.unwrap_or_default();
+            println!(
+                "  {} of the RSUs attack ({attack}): {}",
+                names.len(),
+                names.join(", ")
+            );
+        }
+        (None, 0) => {}
+        (None, count) => println!("  {count} of the vehicles lie about themselves"),
+    }
     if let Some(coverage) = input.placed_coverage {
         println!(
             "  RSU sites placed by traffic: {:.0} % of the rows are in range",
@@ -117,13 +132,63 @@ pub fn summary(report: &Report, is_stopped: bool) {
     for (name, text) in rows(report) {
         println!("  {name:<12} {text}");
     }
+    if let Some(found) = &report.misbehaviour {
+        println!();
+        misbehaviour(found);
+    }
     if let Some(warning) = too_fast(report) {
         println!("\n  {warning}");
     }
 }
 
+/// The most liars that are listed one by one.
+const MAX_LISTED: usize = 10;
+
+/// What became of those who lied.
+fn misbehaviour(found: &Misbehaviour) {
+    println!(
+        "  {:<12} {} of {} revoked; {} honest vehicles revoked",
+        "liars", found.revoked, found.attackers, found.false_revocations
+    );
+    if found.attackers <= MAX_LISTED {
+        for (name, liar) in &found.per_attacker {
+            let outcome = match liar.seconds_to_revoke {
+                Some(seconds) => format!("revoked {seconds:.0} s after the first false message"),
+                None => "not revoked".into(),
+            };
+            println!("  {:<12} {name} ({}): {outcome}", "", liar.attack);
+        }
+    }
+    if found.per_attack.len() <= 2 {
+        return;
+    }
+    println!(
+        "\n  {:<20} {:>8} {:>6} {:>6} {:>6} {:>6}  {:>7} {:>7}",
+        "attack", "messages", "hit", "false", "missed", "F1", "revoked", "seconds"
+    );
+    for (name, attack) in &found.per_attack {
+        let number = |value: Option<f64>, places: usize| {
+            value.map_or_else(|| "-".into(), |value| format!("{value:.places$}"))
+        };
+        println!(
+            "  {name:<20} {:>8} {:>6} {:>6} {:>6} {:>6}  {:>7} {:>7}",
+            attack.messages,
+            attack.true_positive,
+            attack.false_positive,
+            attack.false_negative,
+            number(attack.f1, 2),
+            attack.revoked,
+            number(attack.seconds_to_revoke, 0),
+        );
+    }
+}
+
+/// Where the row of those who never logged in stands: after those who did.
+const AFTER_LOGINS: usize = 2;
+
 fn rows(report: &Report) -> Vec<(&'static str, String)> {
     let Report {
+        positions,
         trace,
         network,
         login,
@@ -133,8 +198,9 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
         ..
     } = report;
     let per_second = |number: u64| count((number as f64 / report.wall_s.max(0.001)).round() as u64);
-    let logins = login.full + login.handover;
-    vec![
+    let full = login.anonymous + login.registered;
+    let logins = full + login.handover;
+    let mut rows = vec![
         (
             "traffic",
             format!(
@@ -148,8 +214,10 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
         (
             "logins",
             format!(
-                "{} full, {} handovers, by {} of the {} vehicles that came into range",
-                count(login.full),
+                "{} anonymous, {} registered, {} handovers, by {} of the {} vehicles that came \
+                 into range",
+                count(login.anonymous),
+                count(login.registered),
                 count(login.handover),
                 count(login.vehicles),
                 count(trace.vehicles_in_range),
@@ -166,17 +234,19 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
             ),
         ),
         ("", format!("{} session keys renewed", count(login.rekeyed))),
-        (
-            "on the wire",
-            format!(
-                "{} + {} bytes per login, {} + {} per handover, {} per renewed key",
-                login.hello_bytes,
-                login.accept_bytes,
-                handover.hello_bytes,
-                handover.accept_bytes,
-                login.rekey_bytes,
-            ),
-        ),
+        ("on the wire", {
+            let kinds = [
+                (login.anonymous_bytes, "anonymous login"),
+                (login.registered_bytes, "registered login"),
+                (handover.bytes, "handover"),
+                ([login.rekey_bytes, 0], "renewed key"),
+            ];
+            let seen: Vec<String> = kinds
+                .into_iter()
+                .filter_map(|(bytes, of)| Some(format!("{} per {of}", both(bytes)?)))
+                .collect();
+            format!("bytes: {}", seen.join(", "))
+        }),
         (
             "",
             format!(
@@ -189,6 +259,26 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
             format!(
                 "login p50 {:.1} ms, p99 {:.1} ms; handover p50 {:.1} ms, p99 {:.1} ms",
                 login.round_trip_ms.p50, login.round_trip_ms.p99, handover.p50_ms, handover.p99_ms,
+            ),
+        ),
+        (
+            "positions",
+            format!(
+                "{} signed messages of {} bytes; RSUs checked {} at {} a second and core",
+                count(positions.sent),
+                positions.bytes,
+                count(positions.checked),
+                count((positions.checked as f64 / positions.checking_s.max(1e-9)).round() as u64),
+            ),
+        ),
+        (
+            "",
+            format!(
+                "{} votes in {:.1} vehicle-hours, {} vehicles revoked, {} of their sessions dropped",
+                count(positions.votes),
+                positions.vehicle_hours,
+                count(positions.revoked),
+                count(positions.sessions_dropped),
             ),
         ),
         (
@@ -217,7 +307,7 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
                  {} transactions, {} records",
                 pace.reached,
                 per_second(trace.rows),
-                per_second(login.full),
+                per_second(full),
                 per_second(login.handover),
                 per_second(network.transactions),
                 per_second(network.records),
@@ -240,7 +330,20 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
                 bytes(network.disk_bytes),
             ),
         ),
-    ]
+    ];
+    if login.unserved_one_step + login.unserved_longer > 0 {
+        rows.insert(AFTER_LOGINS, ("", unserved(login)));
+    }
+    rows
+}
+
+/// Vehicles in range that never logged in.
+fn unserved(login: &LoginReport) -> String {
+    format!(
+        "never logged in: {} that were in range in one step only, {} that were longer",
+        count(login.unserved_one_step),
+        count(login.unserved_longer),
+    )
 }
 
 /// What to say when the replay could not keep the pace that was asked for.
@@ -256,6 +359,10 @@ fn too_fast(report: &Report) -> Option<String> {
             "logins, handovers and rekeys between vehicles and RSUs",
         ),
         (
+            pace.waited_for_witnesses_s,
+            "RSUs that check and judge position messages",
+        ),
+        (
             pace.waited_for_ledger_s,
             "the ledger: enrolments and fresh blocks",
         ),
@@ -269,8 +376,17 @@ fn too_fast(report: &Report) -> Option<String> {
     ))
 }
 
+/// "198 + 57", bytes of first message and answer, of what was sent at all.
+fn both([there, back]: [u64; 2]) -> Option<String> {
+    match (there, back) {
+        (0, _) => None,
+        (there, 0) => Some(there.to_string()),
+        (there, back) => Some(format!("{there} + {back}")),
+    }
+}
+
 /// 1234567 as "1,234,567".
-fn count(number: u64) -> String {
+pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {

@@ -190,3 +190,25 @@ fn a_directory_of_something_else() {
     let path = dir.path().to_str().unwrap();
     refused_in_one_line(TRACE.as_bytes(), &["--data", path], "no network of Cairn");
 }
+
+#[test]
+fn an_attack_that_is_none_or_beacons_without_sites() {
+    let trace = TRACE.as_bytes();
+    refused(trace, &["--attack", "Nonsense"], "expected one of ConstPos");
+    refused(trace, &["--attackers", "2"], "--attack");
+    refused(trace, &["--truth", "truth.jsonl"], "--beacons");
+    let dir = tempfile::tempdir().unwrap();
+    let output = cairn(&["replay", "--beacons", "beacons.jsonl"], dir.path());
+    is_refused(&output, dir.path(), "--sites");
+    fs::write(dir.path().join("sites.csv"), "site_id,x_m,y_m\na,0,0\n").unwrap();
+    fs::write(dir.path().join("beacons.jsonl"), "{\"sendTime\":1}\n").unwrap();
+    let args = [
+        "replay",
+        "--beacons",
+        "beacons.jsonl",
+        "--sites",
+        "sites.csv",
+    ];
+    let output = cairn(&args, dir.path());
+    is_refused(&output, dir.path(), "beacons.jsonl");
+}

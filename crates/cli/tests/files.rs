@@ -1,118 +1,14 @@
-//! Audited files, as a user keeps them. Every command is a process of its own, so that each one
-//! finds what the one before it left on the disk.
+//! Audited files, as a user keeps them.
 
-use cairn_node::files::{
-    parse_id,
-    sabotage::{Damage, damage_block},
-};
+mod common;
+
+use cairn_node::files::sabotage::Damage;
+use common::{World, cairn, command, copy, json, noise};
 use serde_json::Value;
 use std::{
     fs,
-    path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
 };
-use tempfile::TempDir;
-
-/// Bytes that do not repeat: xorshift64.
-fn noise(bytes: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed;
-    let mut out = Vec::with_capacity(bytes + 8);
-    while out.len() < bytes {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        out.extend_from_slice(&state.to_le_bytes());
-    }
-    out.truncate(bytes);
-    out
-}
-
-struct World {
-    dir: TempDir,
-    id: String,
-}
-
-impl World {
-    /// A store with one file of this content.
-    fn with(content: &[u8]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("a.bin"), content).unwrap();
-        let put = json(&cairn(dir.path(), &["put", "a.bin"]), 0);
-        let id = put["file"].as_str().unwrap().to_owned();
-        assert_eq!(put["version"], 1);
-        assert_eq!(put["bytes"], content.len());
-        Self { dir, id }
-    }
-
-    fn store(&self) -> PathBuf {
-        self.dir.path().join("store")
-    }
-
-    fn run(&self, command: &str, code: i32) -> Value {
-        json(&cairn(self.dir.path(), &[command, &self.id]), code)
-    }
-
-    fn update(&self, content: &[u8]) -> Value {
-        fs::write(self.dir.path().join("next.bin"), content).unwrap();
-        json(
-            &cairn(self.dir.path(), &["update", &self.id, "next.bin"]),
-            0,
-        )
-    }
-
-    fn get(&self) -> Vec<u8> {
-        let output = cairn(self.dir.path(), &["get", &self.id]);
-        assert_eq!(output.status.code(), Some(0));
-        output.stdout
-    }
-
-    fn damage(&self, damage: Damage) {
-        damage_block(&self.store(), &parse_id(&self.id).unwrap(), damage).unwrap();
-    }
-
-    fn is_damaged(&self) -> String {
-        let audit = self.run("audit", 1);
-        assert_eq!(audit["intact"], false);
-        let verify = self.run("verify", 1);
-        assert_eq!(verify["intact"], false);
-        audit["reason"].as_str().unwrap().to_owned()
-    }
-}
-
-fn command(dir: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cairn"));
-    command
-        .arg("file")
-        .args(args)
-        .args(["--store", "store", "--json"])
-        .current_dir(dir);
-    command
-}
-
-fn cairn(dir: &Path, args: &[&str]) -> Output {
-    command(dir, args)
-        .output()
-        .expect("the binary can be started")
-}
-
-fn json(output: &Output, code: i32) -> Value {
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "stderr: {stderr}");
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
 
 #[test]
 fn what_was_put_comes_back_and_audits_say_so() {
@@ -305,4 +201,45 @@ fn the_demonstration_catches_its_loss() {
     let dir = tempfile::tempdir().unwrap();
     let shown = cairn_node::files::show_loss(&dir.path().join("demo")).unwrap();
     assert!(shown.caught, "{shown:?}");
+    assert_eq!(shown.member, "bob");
+}
+
+#[test]
+fn the_auditor_audits_what_is_due_and_raises_alarms() {
+    let world = World::with(&noise(200_000, 9));
+    let dir = world.dir.path();
+    fs::write(dir.join("b.bin"), noise(10_000, 10)).unwrap();
+    let second = json(&cairn(dir, &["put", "b.bin"]), 0);
+    let watch = |code| json(&cairn(dir, &["watch", "--once", "--every", "1h"]), code);
+    let round = watch(0);
+    assert_eq!((&round["files"], audits(&round)), (&2.into(), 2));
+    let list = json(&cairn(dir, &["list"]), 0);
+    for (place, id) in [
+        (0, world.id.as_str()),
+        (1, second["file"].as_str().unwrap()),
+    ] {
+        assert_eq!(list[place]["file"], id);
+        assert_eq!(list[place]["intact"], true);
+        assert_eq!(list[place]["overdue"], false);
+    }
+    assert_eq!(audits(&watch(0)), 0, "nothing is due");
+
+    // A new version is due at once; the lost block is in it.
+    let mut content = noise(200_000, 9);
+    content[150_000] ^= 1;
+    world.update(&content);
+    world.damage(Damage::Lose);
+    let round = watch(1);
+    assert_eq!(audits(&round), 1);
+    assert_eq!(round["alarms"][0]["alarm"], "damaged");
+    assert_eq!(round["alarms"][0]["file"], world.id);
+    let list = json(&cairn(dir, &["list"]), 0);
+    assert_eq!(
+        (&list[0]["intact"], &list[0]["failed_audits"]),
+        (&false.into(), &1.into())
+    );
+}
+
+fn audits(round: &Value) -> usize {
+    round["audits"].as_array().unwrap().len()
 }

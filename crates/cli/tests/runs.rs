@@ -40,9 +40,9 @@ fn report(dir: &Path) -> Value {
     serde_json::from_slice(&fs::read(dir.join("report.json")).unwrap()).unwrap()
 }
 
-/// Logins of both kinds.
+/// Logins of all kinds.
 fn logins(report: &Value) -> u64 {
-    ["full", "handover"]
+    ["anonymous", "registered", "handover"]
         .iter()
         .filter_map(|kind| report["login"][kind].as_u64())
         .sum()
@@ -83,10 +83,12 @@ fn replays_logs_in_and_continues_its_ledger() {
     assert_eq!(first["login"]["vehicles"], 2);
     assert_eq!(first["login"]["refused"], 0);
     assert_eq!(first["login"]["unanswered"], 0);
-    let bytes = |name: &str| first["login"][name].as_u64().unwrap();
-    assert!(bytes("hello_bytes") > 0 && bytes("accept_bytes") > 0 && bytes("rekey_bytes") > 0);
-    assert!(bytes("hello_bytes") + bytes("accept_bytes") <= 237);
-    assert!(bytes("rekey_bytes") <= 96);
+    assert_eq!(
+        first["login"]["anonymous_bytes"],
+        serde_json::json!([198, 57]),
+        "without options, logins are anonymous"
+    );
+    assert_eq!(first["login"]["rekey_bytes"], 90);
     assert!(first["network"]["finality_ms"]["p50"].as_f64().unwrap() > 0.0);
     assert_eq!(first["network"]["transactions_refused"], 0);
     assert_eq!(first["handover"]["lost_races"], 0);
@@ -142,4 +144,182 @@ fn places_sites_by_itself() {
     let report = report(dir.path());
     assert_eq!(report["login"]["vehicles"], 3);
     assert_eq!(report["trace"]["rows_in_range"], 144);
+}
+
+/// A minute of four vehicles that drive past three sites, as beacons; one of them says every other
+/// second that it is 60 m beside the road.
+fn beacons() -> (String, String) {
+    let (mut beacons, mut truth) = (String::new(), String::new());
+    let mut message = 0;
+    for second in 0..60 {
+        for car in 0..4 {
+            let is_false = car == 3 && second % 2 == 1;
+            let (x, y) = (10 * second, 5 * car + if is_false { 60 } else { 0 });
+            let attack = if car == 3 { "Beside" } else { "Genuine" };
+            beacons.push_str(&format!(
+                "{{\"sendTime\":{second}.0,\"messageID\":{message},\"sender\":\"car-{car}\",\
+                 \"pos\":[{x}.0,{y}.0],\"spd\":[10.0,0.0],\"acl\":[0.0,0.0],\"hed\":90.0,\
+                 \"heard_by\":[\"a\",\"b\",\"c\"]}}\n"
+            ));
+            truth.push_str(&format!(
+                "{{\"messageID\":{message},\"sendTime\":{second}.0,\"vehicle\":\"car-{car}\",\
+                 \"attackName\":\"{attack}\",\"attack\":{}}}\n",
+                u8::from(is_false)
+            ));
+            message += 1;
+        }
+    }
+    (beacons, truth)
+}
+
+#[test]
+fn replays_beacons_and_scores_what_was_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let (beacons, truth) = beacons();
+    fs::write(dir.path().join("beacons.jsonl"), beacons).unwrap();
+    fs::write(dir.path().join("truth.jsonl"), truth).unwrap();
+    let sites = "site_id,x_m,y_m\na,200,50\nb,300,50\nc,400,50\n";
+    fs::write(dir.path().join("sites.csv"), sites).unwrap();
+    let args = [
+        "replay",
+        "--beacons",
+        "beacons.jsonl",
+        "--truth",
+        "truth.jsonl",
+        "--sites",
+        "sites.csv",
+        "--validators",
+        "1",
+        "--speed",
+        "10",
+        "--report",
+        "report.json",
+    ];
+    cairn(dir.path(), &args);
+    let report = report(dir.path());
+    assert_eq!(report["positions"]["sent"], 240);
+    let found = &report["misbehaviour"];
+    assert_eq!(found["attackers"], 1);
+    assert_eq!(found["revoked"], 1);
+    assert_eq!(found["false_revocations"], 0);
+    let attack = found["per_attack"]["Beside"].as_object().unwrap();
+    let names = [
+        "messages",
+        "true_positive",
+        "false_positive",
+        "false_negative",
+        "precision",
+        "recall",
+        "f1",
+        "revoked",
+        "seconds_to_revoke",
+    ];
+    let mut expected = names.to_vec();
+    expected.sort_unstable();
+    let mut found_names: Vec<&str> = attack.keys().map(String::as_str).collect();
+    found_names.sort_unstable();
+    assert_eq!(found_names, expected);
+    assert_eq!(attack["messages"], 60);
+    assert_eq!(attack["revoked"], 1);
+    assert!(attack["seconds_to_revoke"].as_f64().unwrap() < 59.0);
+    let honest = &found["per_attack"]["Genuine"];
+    assert_eq!(
+        (&honest["messages"], &honest["false_positive"]),
+        (&180.into(), &0.into())
+    );
+}
+
+#[test]
+fn registered_vehicles_log_in_beside_anonymous_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("trace.xml"), trace()).unwrap();
+    fs::write(dir.path().join("sites.csv"), SITES).unwrap();
+    let args = [
+        "replay",
+        "--trace",
+        "trace.xml",
+        "--sites",
+        "sites.csv",
+        "--validators",
+        "1",
+        "--registered-share",
+        "1",
+        "--report",
+        "report.json",
+    ];
+    cairn(dir.path(), &args);
+    let report = report(dir.path());
+    assert_eq!(report["login"]["anonymous"], 0);
+    assert_eq!(
+        report["login"]["registered_bytes"],
+        serde_json::json!([157, 57])
+    );
+}
+
+#[test]
+fn who_logged_in_is_told_under_a_request_that_the_ledger_keeps() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("trace.xml"), trace()).unwrap();
+    fs::write(dir.path().join("sites.csv"), SITES).unwrap();
+    fs::write(dir.path().join("warrant.txt"), "court order 12/26").unwrap();
+    let replayed = cairn(
+        dir.path(),
+        &[
+            "replay",
+            "--trace",
+            "trace.xml",
+            "--sites",
+            "sites.csv",
+            "--validators",
+            "1",
+            "--data",
+            "data",
+            "--log",
+            "cairn_node=debug",
+        ],
+    );
+    let log = String::from_utf8_lossy(&replayed.stderr).into_owned();
+    let (_, after) = log.split_once("linkage value ").expect("a login");
+    let value = &after[..18];
+
+    let json = |args: &[&str]| -> Value {
+        let all = [args, &["--data", "data", "--json"]].concat();
+        serde_json::from_slice(&cairn(dir.path(), &all).stdout).unwrap()
+    };
+    assert_eq!(json(&["trace", "--list"]), serde_json::json!([]));
+    let traced = json(&["trace", value, "--reason", "warrant.txt"]);
+    assert_eq!(traced["linkage_value"], value);
+    assert!(traced["plate"].as_str().unwrap().starts_with("CRN "));
+    let again = json(&["trace", value, "--reason", "warrant.txt"]);
+    assert_eq!(again["vehicle"], traced["vehicle"]);
+
+    let nobody = "00".repeat(9);
+    let refused = Command::new(env!("CARGO_BIN_EXE_cairn"))
+        .args([
+            "trace",
+            &nobody,
+            "--reason",
+            "warrant.txt",
+            "--data",
+            "data",
+        ])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let stderr = String::from_utf8_lossy(&refused.stderr);
+    assert!(stderr.contains("linkage value"), "{stderr}");
+
+    let list = json(&["trace", "--list"]);
+    let list = list.as_array().unwrap();
+    assert_eq!(
+        list.len(),
+        3,
+        "requests that were refused are on the ledger too"
+    );
+    assert_eq!(list[0]["linkage_value"], value);
+    assert_eq!(list[0]["issuers"], serde_json::json!([1]));
+    assert!(list[0]["answered_ms"].is_u64());
+    assert_eq!(list[2]["linkage_value"], nobody.as_str());
+    assert!(list[2]["answered_ms"].is_null());
 }

@@ -86,6 +86,18 @@ impl<S: Suite> Certificate<S> {
     /// Length of the encoding, in bytes: 52 under `Ristretto255`, 53 under `Sm2`.
     pub const BYTES: usize = S::ELEMENT_BYTES + ATTRIBUTE_BYTES;
 
+    /// Puts a certificate together of parts that came separately.
+    #[must_use]
+    pub fn new(w: Element<S>, attributes: Attributes) -> Self {
+        Self { w, attributes }
+    }
+
+    /// `W`.
+    #[must_use]
+    pub fn w(&self) -> Element<S> {
+        self.w
+    }
+
     /// Reads [`Self::BYTES`] bytes, `W ‖ attrs`. Says nothing about who issued it: any `W` is the
     /// certificate of some key, and only a proof shows that somebody holds that key.
     ///
@@ -248,6 +260,12 @@ impl<S: Suite> Credential<S> {
     #[must_use]
     pub fn certificate(&self) -> Certificate<S> {
         self.certificate
+    }
+
+    /// `d`, for signatures and for opening what was sealed to `D` ([`crate::message`]).
+    #[must_use]
+    pub fn secret(&self) -> &Secret<S> {
+        &self.d
     }
 
     /// Proves possession of the credential for a statement (step 6).

@@ -213,6 +213,14 @@ impl<S: Suite> IssuerSet<S> {
         IssuerKey::new(self.key)
     }
 
+    /// `a_i·P` of the issuer with a number; `None` when there is none.
+    #[must_use]
+    pub fn share(&self, number: u8) -> Option<Element<S>> {
+        let index = self.quorum.index(number).ok()?;
+        let share = self.package.verifying_shares().get(&index.identifier())?;
+        Element::from_point(share.to_element().point).ok()
+    }
+
     /// `needed ‖ issuers ‖ A ‖ a_1·P ‖ … ‖ a_n·P`.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

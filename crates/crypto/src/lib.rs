@@ -9,6 +9,7 @@
 //! | [`suite`] | group, hash and AEAD of `Ristretto255` and `Sm2` | the three below |
 //! | [`issuer`] | threshold issuers: key generation and signing, t of n | issuers |
 //! | [`credential`] | requests, implicit certificates, anonymous proofs | vehicles, organisations, login |
+//! | [`message`] | signatures and key encapsulation; SM2 as GB/T 32918 has them | organisations |
 //! | [`linkage`] | linkage values, revocation by published seeds | authorities, RSUs |
 //! | [`seal`] | sealed fields and keyed look-ups | registrar's register |
 //!
@@ -20,6 +21,7 @@
 pub mod credential;
 pub mod issuer;
 pub mod linkage;
+pub mod message;
 pub mod noise;
 pub mod possession;
 pub mod schnorr;

@@ -94,6 +94,12 @@ impl LinkagePart {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkageValue(pub [u8; LINKAGE_BYTES]);
 
+impl std::fmt::Display for LinkageValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 /// An authority's seed for one vehicle and period. Erased on drop; has no `Debug`.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Seed {
@@ -299,6 +305,19 @@ impl Revoked {
             });
         };
         if set.contains(value) {
+            Err(Error::Revoked)
+        } else {
+            Ok(())
+        }
+    }
+    /// Checks a linkage value whose period is not told, as with a token: it is that of the current
+    /// period or of the one before. Two look-ups.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Revoked`].
+    pub fn check_recent(&self, value: &LinkageValue) -> Result<(), Error> {
+        if self.now.contains(value) || self.before.contains(value) {
             Err(Error::Revoked)
         } else {
             Ok(())

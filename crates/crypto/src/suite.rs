@@ -34,6 +34,7 @@ mod sm;
 pub use proof::Proof;
 pub(crate) use proof::{challenge, prove};
 pub use ristretto::Ristretto255;
+pub(crate) use sm::{CURVE, coordinates};
 pub use sm::{Sm2, gmt0130};
 
 /// Length of an encoded scalar under either suite, in bytes.

@@ -26,30 +26,32 @@ fn verify(file: &Stored, challenge: &Challenge, proof: &Proof) -> Result<(), Err
     file.audit(challenge, proof).verify(&Sequential)
 }
 
-/// Bytes of a proof: R, σ, μ'_1…μ'_s, index.
+/// Bytes of a proof: R, σ, μ'_1…μ'_s, hints and index.
 struct Parts {
     r: G1,
     sigma: G1,
     mu: Vec<Scalar>,
-    index: Vec<u8>,
+    public: Vec<u8>,
 }
 
 impl Parts {
-    /// What an adversary without data or tags starts from: the index is public.
+    /// What an adversary without data or tags starts from: hints and index follow from what is
+    /// public.
     fn random(file: &Stored, challenge: &Challenge) -> Self {
+        let honest = file.prove(challenge).encode();
         let mut rng = rng(77);
         Self {
             r: G1::generator() * &Scalar::random(&mut rng),
             sigma: G1::generator() * &Scalar::random(&mut rng),
             mu: (0..SECTORS).map(|_| Scalar::random(&mut rng)).collect(),
-            index: file.index.prove(challenge.ranks()).unwrap().encode().into(),
+            public: honest[96 + 32 * usize::from(SECTORS)..].to_vec(),
         }
     }
 
     fn proof(&self) -> Proof {
         let mut bytes: Vec<u8> = [self.r.encode(), self.sigma.encode()].concat();
         self.mu.iter().for_each(|mu| bytes.extend(mu.encode()));
-        bytes.extend(&self.index);
+        bytes.extend(&self.public);
         decode(&bytes).unwrap()
     }
 }
@@ -433,6 +435,58 @@ fn record_of_another_version_or_count() {
         };
         assert!(audit.verify(&Sequential).is_err());
     }
+}
+
+/// A vault that kept the answers of many audits and dropped the data: none answers a new one.
+#[test]
+fn a_cache_of_old_proofs() {
+    let file = Stored::new(SECTORS, BLOCKS);
+    // All blocks each time: ranks and index proof never change.
+    let challenge = |audit| Challenge::derive(&SEED, &file.record, audit, BLOCKS as u32).unwrap();
+    let cache: Vec<_> = (0..8).map(|audit| file.prove(&challenge(audit))).collect();
+    for audit in 8..16 {
+        let new = challenge(audit);
+        for old in &cache {
+            assert_eq!(verify(&file, &new, old), Err(Error::Proof));
+        }
+    }
+}
+
+/// Whoever guesses a content sees from its tag whether the guess is right: so content is sealed,
+/// and then the guess is of no use. Responses hide their sums by themselves.
+#[test]
+fn guessed_content_against_tag_and_recorded_proof() {
+    let mut file = Stored::new(SECTORS, 1);
+    let sectors = file.secret.key().sectors();
+    let guess = Block::new(sectors, b"salary: 4711").unwrap();
+    file.update(0, b"salary: 4711");
+    let name = file.index.name(0).unwrap();
+    assert!(check_tag(&file, file.id, name, &guess, file.tags[&0]));
+
+    let seal = |key: u8| {
+        let key = cairn_crypto::seal::RegisterKey::new(&[key; 32]);
+        key.seal(b"block", b"salary: 4711", &mut rng(9)).unwrap()
+    };
+    file.update(0, &seal(1));
+    let name = file.index.name(0).unwrap();
+    let by_another_key = Block::new(sectors, &seal(2)).unwrap();
+    for guess in [guess, by_another_key] {
+        assert!(!check_tag(&file, file.id, name, &guess, file.tags[&0]));
+    }
+
+    file.publish(2);
+    let challenge = Challenge::derive(&SEED, &file.record, 0, 1).unwrap();
+    let prove = |seed| {
+        let mut prover = Prover::new(file.secret.key(), &challenge);
+        prover.absorb(&file.block(0), &file.tags[&0]).unwrap();
+        let index = file.index.prove(challenge.ranks()).unwrap();
+        let proof = prover.finish(index, &mut rng(seed)).unwrap();
+        assert_eq!(verify(&file, &challenge, &proof), Ok(()));
+        proof.encode()[96..96 + 32 * usize::from(SECTORS)].to_vec()
+    };
+    let (one, other) = (prove(1), prove(2));
+    let equal = one.chunks(32).zip(other.chunks(32)).filter(|(a, b)| a == b);
+    assert_eq!(equal.count(), 0, "the same sums under other masks");
 }
 
 proptest! {

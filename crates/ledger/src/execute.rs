@@ -16,10 +16,12 @@
 use crate::{
     Action, Address, Genesis, LocalKey, PublicKey, Receipt, Record, Refusal, SignedTransaction,
     StateKey,
-    contracts::{self, Call},
+    contract::{Call, Code, find},
+    overlay::{Overlay, Scope},
 };
 use commonware_codec::{Copying, DecodeExt as _, Encode, ReadExt};
-use std::collections::{BTreeMap, HashMap, HashSet};
+
+pub use crate::overlay::{Change, Layout};
 
 /// How far nonces of one sender may be out of order.
 pub const NONCE_WINDOW: u64 = 64;
@@ -27,82 +29,76 @@ pub const NONCE_WINDOW: u64 = 64;
 const TAG_NONCE: u8 = b'n';
 const TAG_INSTANCE: u8 = b'c';
 
-/// The records that a chain must fetch before it can execute `transactions`.
-pub fn needed_keys(transactions: &[SignedTransaction]) -> Vec<StateKey> {
-    let mut keys: Vec<StateKey> = transactions
-        .iter()
-        .flat_map(|signed| {
-            [nonce_key(signed.sender()), instance_key(&target(signed))]
-                .into_iter()
-                .chain(signed.transaction().declared_keys())
-        })
-        .collect();
-    keys.sort_unstable();
-    keys.dedup();
-    keys
-}
-
 /// What a block does to the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// New values; `None` deletes the record.
-    pub writes: BTreeMap<StateKey, Option<Record>>,
+    /// What becomes of each record of the block's layout, in its order.
+    pub changes: Vec<Change>,
     /// One receipt for each transaction, in order.
     pub receipts: Vec<Receipt>,
 }
 
-/// Executes `transactions` at block time `time_ms` on the records `state`, which holds a value for
-/// each of [`needed_keys`].
+/// Executes the transactions of `layout` at block time `time_ms` on `records`, which holds what the
+/// state has under each of [`Layout::keys`].
 ///
 /// Signatures are not checked here; see
 /// [`verify_signatures`](crate::transaction::verify_signatures).
+///
+/// # Panics
+///
+/// Panics if `records` has not as many entries as the layout has keys.
 pub fn execute(
     genesis: &Genesis,
+    code: Code,
     time_ms: u64,
-    transactions: &[SignedTransaction],
-    state: HashMap<StateKey, Option<Record>>,
+    layout: &Layout<'_>,
+    records: Vec<Option<Record>>,
 ) -> Outcome {
-    let mut overlay = Overlay {
-        state,
-        written: BTreeMap::new(),
-        declared: HashSet::new(),
-        pending: HashMap::new(),
-    };
-    let receipts = transactions
-        .iter()
-        .map(|signed| Receipt {
-            transaction: signed.id(),
-            result: run(genesis, time_ms, signed, &mut overlay),
+    assert_eq!(records.len(), layout.keys().len(), "one entry for each key");
+    let mut overlay = Overlay::new(records);
+    let receipts = layout
+        .scopes()
+        .map(|scope| {
+            let result = run(genesis, code, time_ms, scope, &mut overlay);
+            match result {
+                Ok(()) => overlay.keep(),
+                Err(_) => overlay.undo(),
+            }
+            Receipt {
+                transaction: scope.signed.id(),
+                result,
+            }
         })
         .collect();
     Outcome {
-        writes: overlay.written,
+        changes: overlay.into_changes(),
         receipts,
     }
 }
 
 fn run(
     genesis: &Genesis,
+    code: Code,
     time_ms: u64,
-    signed: &SignedTransaction,
+    scope: &Scope<'_>,
     overlay: &mut Overlay,
 ) -> Result<(), Refusal> {
+    let signed = scope.signed;
     let transaction = signed.transaction();
     if transaction.expires_ms < time_ms {
         return Err(Refusal::Expired);
     }
-    let nonce_key = nonce_key(signed.sender());
-    let nonces = Nonces::of(overlay.peek(&nonce_key)).accept(transaction.nonce)?;
-    overlay.commit(nonce_key, Some(nonces.record()));
+    let nonces = Nonces::of(overlay.get(scope.nonce)).accept(transaction.nonce)?;
+    overlay.set(scope.nonce, Some(nonces.record()));
+    overlay.keep();
 
-    let instance_key = instance_key(&target(signed));
-    let instance = overlay.peek(&instance_key).map(Instance::of);
-    overlay.begin(transaction.declared_keys());
+    let instance = overlay.get(scope.instance).map(Instance::of);
     let mut call = Call {
         genesis,
         address: target(signed),
         time_ms,
         signers: signed.signers().collect(),
+        scope,
         overlay,
     };
     match &transaction.action {
@@ -117,27 +113,25 @@ fn run(
             if instance.is_some() {
                 return Err(Refusal::AlreadyDeployed);
             }
-            let code = contracts::code(name, *version).ok_or(Refusal::UnknownCode)?;
+            let code = find(code, name, *version).ok_or(Refusal::UnknownCode)?;
             code.deploy(&mut call, parameters)?;
             let record = Instance {
                 version: *version,
                 name: name.to_vec(),
             };
-            overlay.commit(instance_key, Some(record.record()));
+            overlay.set(scope.instance, Some(record.record()));
         }
         Action::Call { payload, .. } => {
             let instance = instance.ok_or(Refusal::WrongAddress)?;
-            let code =
-                contracts::code(&instance.name, instance.version).ok_or(Refusal::UnknownCode)?;
+            let code = find(code, &instance.name, instance.version).ok_or(Refusal::UnknownCode)?;
             code.call(&mut call, payload)?;
         }
     }
-    overlay.commit_pending();
     Ok(())
 }
 
 /// The instance that a transaction creates or calls.
-fn target(signed: &SignedTransaction) -> Address {
+pub(crate) fn target(signed: &SignedTransaction) -> Address {
     match &signed.transaction().action {
         Action::Deploy { .. } => Address::of_instance(signed.sender(), signed.transaction().nonce),
         Action::Call { contract, .. } => *contract,
@@ -149,68 +143,13 @@ fn system_key(tag: u8, id: &[u8]) -> StateKey {
     StateKey::new(&Address::SYSTEM, local.as_bytes())
 }
 
-fn nonce_key(sender: &PublicKey) -> StateKey {
+pub(crate) fn nonce_key(sender: &PublicKey) -> StateKey {
     system_key(TAG_NONCE, sender)
 }
 
 /// The state key under which the instance at `address` is recorded.
 pub fn instance_key(address: &Address) -> StateKey {
     system_key(TAG_INSTANCE, address)
-}
-
-/// The records that a block works on.
-///
-/// `state` holds what earlier transactions of the block left; `pending` what the running one
-/// wrote, which is dropped if it is refused.
-pub struct Overlay {
-    state: HashMap<StateKey, Option<Record>>,
-    written: BTreeMap<StateKey, Option<Record>>,
-    declared: HashSet<StateKey>,
-    pending: HashMap<StateKey, Option<Record>>,
-}
-
-impl Overlay {
-    pub(crate) fn get(&self, key: &StateKey) -> Result<Option<&Record>, Refusal> {
-        if !self.declared.contains(key) {
-            return Err(Refusal::UndeclaredKey);
-        }
-        Ok(match self.pending.get(key) {
-            Some(record) => record.as_ref(),
-            None => self.peek(key),
-        })
-    }
-
-    pub(crate) fn set(&mut self, key: StateKey, record: Option<Record>) -> Result<(), Refusal> {
-        if !self.declared.contains(&key) {
-            return Err(Refusal::UndeclaredKey);
-        }
-        self.pending.insert(key, record);
-        Ok(())
-    }
-
-    fn begin(&mut self, declared: impl Iterator<Item = StateKey>) {
-        self.declared.clear();
-        self.declared.extend(declared);
-        self.pending.clear();
-    }
-
-    fn peek(&self, key: &StateKey) -> Option<&Record> {
-        self.state
-            .get(key)
-            .expect("the chain fetched every key of needed_keys")
-            .as_ref()
-    }
-
-    fn commit(&mut self, key: StateKey, record: Option<Record>) {
-        self.state.insert(key, record.clone());
-        self.written.insert(key, record);
-    }
-
-    fn commit_pending(&mut self) {
-        for (key, record) in core::mem::take(&mut self.pending) {
-            self.commit(key, record);
-        }
-    }
 }
 
 /// Which nonces a sender has used.

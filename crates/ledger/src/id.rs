@@ -190,7 +190,7 @@ impl FixedSize for Position {
 }
 
 /// SHA-256 over a domain string and length-prefixed parts.
-pub(crate) fn hash(domain: &'static [u8], parts: &[&[u8]]) -> [u8; 32] {
+pub fn hash(domain: &'static [u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut hasher = Sha256::default();
     for part in core::iter::once(&domain).chain(parts) {
         hasher.update(&(part.len() as u64).to_be_bytes());

@@ -16,18 +16,19 @@
 //! authorities and the contracts that may be deployed on it.
 
 pub mod block;
-pub mod contracts;
+pub mod contract;
 pub mod execute;
 pub mod genesis;
 mod id;
 pub mod light;
+mod overlay;
 pub mod receipt;
 pub mod record;
 pub mod transaction;
 
 pub use block::{Block, Header};
 pub use genesis::Genesis;
-pub use id::{Address, ChainId, Position, Rid, StateKey, TxId, Uid};
+pub use id::{Address, ChainId, Position, Rid, StateKey, TxId, Uid, hash};
 pub use receipt::{Receipt, Refusal};
 pub use record::Record;
 pub use transaction::{Access, Action, LocalKey, SignedTransaction, Transaction};

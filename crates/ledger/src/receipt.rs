@@ -73,6 +73,18 @@ refusals! {
     VersionOrder = 20, "not the file's next version; somebody else may have changed the file";
     /// A verdict on an audit that is not open, or in the block of its opening.
     NoOpenAudit = 21, "no audit of this number was opened in an earlier block";
+    /// The call needs the signature of an organisation that it names.
+    MissingOrganisationSignature = 22, "the signature of the organisation that the call names is missing";
+    /// The record is in another state than the call needs.
+    WrongState = 23, "the record is in another state than this call needs";
+    /// A deadline has passed, or has not come yet.
+    Deadline = 24, "the deadline has passed, or the call comes before it";
+    /// A certificate or an inclusion proof does not verify.
+    InvalidProof = 25, "the certificate, inclusion proof or signature does not verify";
+    /// A number is outside what the contract was deployed with.
+    OutOfBounds = 26, "a value is outside the bounds that the contract was deployed with";
+    /// Nobody may do this any more in this period.
+    LimitReached = 27, "the limit of this period is reached";
 }
 
 impl Refusal {

@@ -8,7 +8,7 @@
 //! (`expires_ms`), and once (`nonce`, see [`crate::execute`]). Vehicles never send transactions, so
 //! one signature can carry hundreds of records.
 
-use crate::{Address, ChainId, PrivateKey, PublicKey, Signature, StateKey, TxId, id::hash};
+use crate::{Address, ChainId, PrivateKey, PublicKey, Signature, TxId, id::hash};
 use bytes::{BufMut, Bytes};
 use commonware_codec::{Buf, Encode, EncodeSize, Error, FixedSize, RangeCfg, Read, ReadExt, Write};
 use commonware_cryptography::{BatchEntry, BatchVerifier as _, Signer as _, Verifier as _};
@@ -38,31 +38,46 @@ pub const MAX_LOCAL_KEY_BYTES: usize = 40;
 pub const MAX_NAME_BYTES: usize = 32;
 
 /// A contract's own name for one of its records, 1 to 40 bytes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LocalKey(Bytes);
+///
+/// In place and not on the heap, because a batch names hundreds of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LocalKey {
+    /// The name, and zeros.
+    bytes: [u8; MAX_LOCAL_KEY_BYTES],
+    length: u8,
+}
 
 impl LocalKey {
     /// The key `tag ‖ id`, or `None` when that is longer than [`MAX_LOCAL_KEY_BYTES`].
     pub fn new(tag: u8, id: &[u8]) -> Option<Self> {
-        let bytes: Bytes = core::iter::once(tag).chain(id.iter().copied()).collect();
-        (bytes.len() <= MAX_LOCAL_KEY_BYTES).then_some(Self(bytes))
+        let length = 1 + id.len();
+        let mut bytes = [0; MAX_LOCAL_KEY_BYTES];
+        bytes[0] = tag;
+        bytes.get_mut(1..length)?.copy_from_slice(id);
+        Some(Self {
+            bytes,
+            length: u8::try_from(length).ok()?,
+        })
     }
 
     /// The bytes of the key.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes[..usize::from(self.length)]
     }
 }
 
 impl Write for LocalKey {
     fn write(&self, buf: &mut impl BufMut) {
-        self.0.write(buf);
+        let bytes = self.as_bytes();
+        bytes.len().write(buf);
+        buf.put_slice(bytes);
     }
 }
 
 impl EncodeSize for LocalKey {
     fn encode_size(&self) -> usize {
-        self.0.encode_size()
+        let length = usize::from(self.length);
+        length.encode_size() + length
     }
 }
 
@@ -70,7 +85,14 @@ impl Read for LocalKey {
     type Cfg = ();
 
     fn read_cfg(buf: &mut impl Buf, _: &()) -> Result<Self, Error> {
-        Bytes::read_cfg(buf, &RangeCfg::from(1..=MAX_LOCAL_KEY_BYTES)).map(Self)
+        let length = usize::read_cfg(buf, &RangeCfg::from(1..=MAX_LOCAL_KEY_BYTES))?;
+        if buf.remaining() < length {
+            return Err(Error::EndOfBuffer);
+        }
+        let mut bytes = [0; MAX_LOCAL_KEY_BYTES];
+        buf.copy_to_slice(&mut bytes[..length]);
+        let length = u8::try_from(length).expect("at most 40");
+        Ok(Self { bytes, length })
     }
 }
 
@@ -206,14 +228,11 @@ impl Transaction {
         SignedTransaction::new(self, signatures)
     }
 
-    /// The keys of all records that the transaction declares.
-    pub fn declared_keys(&self) -> impl Iterator<Item = StateKey> + '_ {
-        self.access.iter().flat_map(|access| {
-            access
-                .keys
-                .iter()
-                .map(|key| StateKey::new(&access.contract, key.as_bytes()))
-        })
+    /// Every record that the transaction declares: whose it is, and its owner's name for it.
+    pub fn declared(&self) -> impl Iterator<Item = (&Address, &LocalKey)> {
+        self.access
+            .iter()
+            .flat_map(|access| access.keys.iter().map(|key| (&access.contract, key)))
     }
 }
 

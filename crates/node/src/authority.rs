@@ -12,28 +12,28 @@
 
 use crate::{
     clock::TraceClock,
+    credentials::{Applicant, Credentials},
+    deployments::{self, CREDENTIALS_NONCE, KEYS_NONCE, MISBEHAVIOUR_NONCE, TOKENS_NONCE},
     embedded::signing_key,
     home::{Home, HomeError},
+    issuer::IssuerError,
     ledger::{Ledger, LedgerError},
     register::Register,
 };
 use cairn_chain::{ReadError, Runtime};
+use cairn_contracts::keys::{self, RsuRecord, VehicleRecord};
 use cairn_crypto::{schnorr::SecretKey, seal::RegisterKey};
 use cairn_ledger::{
-    Address, PrivateKey, Rid, Transaction, Uid,
-    contracts::{
-        keys::{self, RsuRecord, VehicleRecord},
-        tokens,
-    },
-    execute::instance_key,
+    Address, PrivateKey, PublicKey, Rid, SignedTransaction, Transaction, Uid, execute::instance_key,
 };
 use cairn_protocol::{
     authority::{
-        Application, Case, Identification, Registrar, RegistrarError, ReviewError, Reviewer,
-        RsuApplication,
+        Application, Case, Identification, Proposal, Registrar, RegistrarError, ReviewError,
+        Reviewer, RsuApplication, misbehaviour::Justified,
     },
-    token,
-    vehicle::Identity,
+    issuing::{CircleError, EnrolError, trace::TraceError},
+    plausibility::Bounds,
+    vehicle::{Identity, Papers, Rotation},
 };
 use cairn_scenario::Site;
 use commonware_cryptography::{Hasher as _, Sha256, Signer as _};
@@ -42,15 +42,10 @@ use std::{collections::HashMap, sync::Arc};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+pub use crate::deployments::{VOTE_LIFE_MS, VOTERS};
+
 /// How long a transaction of an authority may wait for a block, in milliseconds of block time.
 const PATIENCE_MS: u64 = 60_000;
-
-/// The longest validity that contract `keys` is deployed with, in milliseconds: two years.
-const MAX_VALIDITY_MS: u64 = 2 * 365 * 24 * 3_600_000;
-
-/// The nonces of TA's first transactions, which deploy. Later ones count microseconds.
-const KEYS_NONCE: u64 = 1;
-const TOKENS_NONCE: u64 = 2;
 
 /// Why an authority did not do what it was asked for.
 #[derive(Debug, Error)]
@@ -70,6 +65,21 @@ pub enum AuthorityError {
     /// LEA refuses.
     #[error("LEA refuses: {0}")]
     Review(#[from] ReviewError),
+    /// An issuer.
+    #[error("issuer: {0}")]
+    Issuer(#[from] IssuerError),
+    /// An order of credentials is refused.
+    #[error("order of credentials refused: {0}")]
+    Enrol(#[from] EnrolError),
+    /// What the issuers answered is no good.
+    #[error("issuers' answer: {0}")]
+    Answer(#[from] cairn_crypto::credential::Error),
+    /// What the ledger has of the issuers is no good.
+    #[error("issuers on the ledger: {0}")]
+    Circle(#[from] CircleError),
+    /// A trace is refused.
+    #[error("trace refused: {0}")]
+    Trace(#[from] TraceError),
     /// The site of an RSU that is registered elsewhere, or under another key.
     #[error(
         "{0} is registered with another key or position; \
@@ -88,6 +98,7 @@ pub struct Authorities<E: Runtime> {
     registrar: Registrar,
     register: Register,
     reviewer: Reviewer,
+    credentials: Option<Credentials<E>>,
     nonce: u64,
     rng: StdRng,
 }
@@ -112,6 +123,7 @@ impl<E: Runtime> Authorities<E> {
             registrar: Registrar::new(chain, keys, ta.clone(), register_key, entries),
             register,
             reviewer: Reviewer::new(chain, keys, ta.public_key(), lea),
+            credentials: None,
             ledger,
             clock,
             home,
@@ -123,36 +135,38 @@ impl<E: Runtime> Authorities<E> {
 
     /// The instance of contract `keys`, deployed by TA unless an earlier run has.
     pub async fn deploy_keys(&self) -> Result<Address, AuthorityError> {
-        let deployer = self.ta.public_key();
-        self.deploy(KEYS_NONCE, |expires_ms| {
-            keys::deploy(KEYS_NONCE, expires_ms, &deployer, MAX_VALIDITY_MS)
-        })
-        .await
+        self.deploy(KEYS_NONCE, deployments::keys).await
     }
 
     /// The instance of contract `tokens`, likewise.
     pub async fn deploy_tokens(&self) -> Result<Address, AuthorityError> {
-        let deployer = self.ta.public_key();
-        let parameters = tokens::Parameters {
-            keys: self.keys,
-            max_life_ms: token::MAX_LIFE_MS,
-            max_hops: token::MAX_HANDOVERS,
-        };
-        self.deploy(TOKENS_NONCE, |expires_ms| {
-            tokens::deploy(TOKENS_NONCE, expires_ms, &deployer, &parameters)
+        self.deploy(TOKENS_NONCE, deployments::tokens).await
+    }
+
+    /// The instance of contract `misbehaviour`, likewise. `bounds` are those of the RSUs' checks.
+    pub async fn deploy_misbehaviour(&self, bounds: &Bounds) -> Result<Address, AuthorityError> {
+        self.deploy(MISBEHAVIOUR_NONCE, |ta, expires_ms| {
+            deployments::misbehaviour(ta, expires_ms, bounds)
         })
         .await
+    }
+
+    /// The instance of contract `credentials`, likewise.
+    pub async fn deploy_credentials(&self) -> Result<Address, AuthorityError> {
+        self.deploy(CREDENTIALS_NONCE, deployments::credentials)
+            .await
     }
 
     async fn deploy(
         &self,
         nonce: u64,
-        make: impl FnOnce(u64) -> Transaction,
+        make: impl FnOnce(&PublicKey, u64) -> Transaction,
     ) -> Result<Address, AuthorityError> {
-        let address = Address::of_instance(&self.ta.public_key(), nonce);
+        let deployer = self.ta.public_key();
+        let address = Address::of_instance(&deployer, nonce);
         let found = self.ledger.get(&[instance_key(&address)]).await?;
         if found.iter().all(|(_, record)| record.is_none()) {
-            let deployment = make(self.clock.now_ms() + PATIENCE_MS);
+            let deployment = make(&deployer, self.clock.now_ms() + PATIENCE_MS);
             let signed = deployment.sign(&self.ledger.chain().id(), &[&self.ta]);
             self.ledger.execute(signed).await?;
         }
@@ -187,8 +201,73 @@ impl<E: Runtime> Authorities<E> {
         Ok(rsus)
     }
 
+    /// Brings the issuers and their books, once there are any.
+    pub fn set_credentials(&mut self, credentials: Credentials<E>) {
+        self.credentials = Some(credentials);
+    }
+
+    /// The issuers and their books.
+    pub fn credentials(&mut self) -> Result<&mut Credentials<E>, AuthorityError> {
+        let none = || IssuerError::Stopped.into();
+        self.credentials.as_mut().ok_or_else(none)
+    }
+
+    /// The vehicles with these names, in their order: all with a registered key, which signs position
+    /// messages; `registered_share` of them log in with it, the others with credentials.
+    pub async fn enrol(
+        &mut self,
+        names: &[Arc<str>],
+        enrolment: Enrolment,
+    ) -> Result<Vec<Enrolled>, AuthorityError> {
+        let identities = self.register(names).await?;
+        let mut applicants = Vec::new();
+        for (name, identity) in names.iter().zip(&identities) {
+            if !enrolment.registers(name) {
+                applicants.push(self.applicant(name.clone(), identity)?);
+            }
+        }
+        let wallets = self.credentials()?.enrol(&applicants, enrolment.rotation);
+        let mut wallets = wallets.await?.into_iter();
+        let enrolled = names.iter().zip(identities).map(|(name, identity)| {
+            let wallet = (!enrolment.registers(name)).then(|| wallets.next());
+            let papers = match wallet.flatten() {
+                Some(wallet) => Papers::Anonymous(wallet),
+                None => Papers::Registered(Identity {
+                    uid: identity.uid,
+                    key: identity.key.clone(),
+                }),
+            };
+            Enrolled { identity, papers }
+        });
+        Ok(enrolled.collect())
+    }
+
+    /// Who a vehicle is, for a finalised request that was answered.
+    pub fn identification(&self, uid: &Uid) -> Result<Identification, AuthorityError> {
+        Ok(self.registrar.open(uid)?)
+    }
+
+    fn applicant(
+        &mut self,
+        name: Arc<str>,
+        identity: &Identity,
+    ) -> Result<Applicant, AuthorityError> {
+        let chain = self.ledger.chain().id();
+        let Kept { key, request } = self.kept(&name)?;
+        let person = invented_person(&name);
+        let application = Application::new(&chain, request, person, &key, &mut self.rng);
+        let entry = self.registrar.entry(&identity.uid);
+        Ok(Applicant {
+            name,
+            uid: identity.uid,
+            key,
+            application,
+            is_revoked: entry.is_none_or(|entry| entry.revoked),
+        })
+    }
+
     /// The identities of the vehicles with these names, registered unless they are already.
-    pub async fn enrol(&mut self, names: &[Arc<str>]) -> Result<Vec<Identity>, AuthorityError> {
+    async fn register(&mut self, names: &[Arc<str>]) -> Result<Vec<Identity>, AuthorityError> {
         let chain = self.ledger.chain().id();
         let now_ms = self.clock.now_ms();
         let mut identities = Vec::with_capacity(names.len());
@@ -198,6 +277,11 @@ impl<E: Runtime> Authorities<E> {
             let Kept { key, request } = self.kept(name)?;
             let person = invented_person(name);
             let application = Application::new(&chain, request, person, &key, &mut self.rng);
+            // Who was revoked in an earlier run drives on, and is refused on the road.
+            if let Some(uid) = self.revoked_uid(&application) {
+                identities.push(Identity { uid, key });
+                continue;
+            }
             let (entry, case) = self
                 .registrar
                 .register(&application, now_ms, &mut self.rng)?;
@@ -224,6 +308,60 @@ impl<E: Runtime> Authorities<E> {
         self.execute(new_cases.map(|((_, case), _)| case).collect())
             .await?;
         Ok(identities)
+    }
+
+    /// TA: notes the revocation in its register and proposes it.
+    pub fn propose_revocation(
+        &mut self,
+        justified: &Justified,
+    ) -> Result<Proposal, AuthorityError> {
+        let (uid, reason) = (justified.subject(), justified.reason());
+        let case = match self.registrar.revoke(&uid, &reason) {
+            Ok((entry, case)) => {
+                self.register.append(&[entry])?;
+                case
+            }
+            // Noted before, but it did not come to the ledger.
+            Err(RegistrarError::Revoked(_)) => Case::Revoke { uid, reason },
+            Err(error) => return Err(error.into()),
+        };
+        let now_ms = self.clock.now_ms();
+        self.nonce += 1;
+        let (nonce, expires_ms) = (self.nonce, now_ms + PATIENCE_MS);
+        let proposal = self
+            .registrar
+            .propose(nonce, expires_ms, vec![case], now_ms)?;
+        Ok(proposal)
+    }
+
+    /// TA and LEA, each by its own look: publish the linkage seeds of a vehicle, so that its
+    /// credentials end with its registered key.
+    pub async fn revoke_credentials(
+        &mut self,
+        by_ta: &Justified,
+        by_lea: &Justified,
+    ) -> Result<(), AuthorityError> {
+        self.credentials()?.revoke_justified(by_ta, by_lea).await
+    }
+
+    /// LEA: countersigns a revocation that its own look justifies, too.
+    pub fn review_revocation(
+        &mut self,
+        proposal: &Proposal,
+        justified: &Justified,
+    ) -> Result<SignedTransaction, AuthorityError> {
+        let now_ms = self.clock.now_ms();
+        let reviewed =
+            self.reviewer
+                .review_misbehaviour(proposal, justified, now_ms, &mut self.rng);
+        Ok(reviewed?)
+    }
+
+    /// The UID of a revoked vehicle that asks to be registered again under its revoked key.
+    fn revoked_uid(&self, application: &Application) -> Option<Uid> {
+        let plate = &application.identification.plate;
+        let entry = self.registrar.entry(&self.registrar.find_plate(plate)?)?;
+        (entry.revoked && entry.key == application.key).then_some(entry.uid)
     }
 
     /// TA proposes, LEA reviews, the ledger executes.
@@ -279,6 +417,34 @@ impl<E: Runtime> Authorities<E> {
     }
 }
 
+/// An enrolled vehicle.
+pub struct Enrolled {
+    /// Its registered name and key, under which it signs position messages.
+    pub identity: Identity,
+    /// What it logs in with.
+    pub papers: Papers,
+}
+
+/// How vehicles are enrolled.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Enrolment {
+    /// Share of vehicles that log in with their registered keys, 0 to 1. Which ones follows from their names.
+    pub registered_share: f64,
+    /// When the others change their credential.
+    pub rotation: Rotation,
+}
+
+impl Enrolment {
+    fn registers(&self, name: &str) -> bool {
+        let digest = Sha256::hash(&[b"share of ", name.as_bytes()]);
+        let [a, b, c, d, ..] = *digest.as_ref() else {
+            return false;
+        };
+        let place = f64::from(u32::from_be_bytes([a, b, c, d])) / (f64::from(u32::MAX) + 1.0);
+        place < self.registered_share
+    }
+}
+
 const KEY_BYTES: usize = 32;
 const REQUEST_BYTES: usize = 16;
 
@@ -322,7 +488,7 @@ fn register_key(home: &Home, rng: &mut StdRng) -> Result<RegisterKey, HomeError>
 }
 
 /// Traces name vehicles, not people: the person is invented, one for each vehicle.
-fn invented_person(name: &str) -> Identification {
+pub fn invented_person(name: &str) -> Identification {
     let number = Sha256::hash(&[b"person of ", name.as_bytes()]).to_string();
     let number = &number[..16];
     Identification {

@@ -30,7 +30,8 @@ struct Shared {
     radio_bytes: AtomicU64,
     vehicle_work_ns: AtomicU64,
     rsu_work_ns: AtomicU64,
-    full: Kind,
+    registered: Kind,
+    anonymous: Kind,
     handover: Kind,
     vehicles: Mutex<HashSet<u32>>,
 }
@@ -45,6 +46,14 @@ struct Kind {
 }
 
 impl Kind {
+    /// Of first message and answer, the largest sent.
+    fn bytes(&self) -> [u64; 2] {
+        [
+            self.hello_bytes.load(Relaxed),
+            self.accept_bytes.load(Relaxed),
+        ]
+    }
+
     fn round_trips(&self) -> MutexGuard<'_, Vec<f64>> {
         self.round_trips_ms
             .lock()
@@ -55,8 +64,9 @@ impl Kind {
 impl Counters {
     fn kind(&self, way: Way) -> &Kind {
         match way {
-            Way::Full => &self.shared.full,
-            Way::Handover => &self.shared.handover,
+            Way::Registered => &self.shared.registered,
+            Way::Anonymous => &self.shared.anonymous,
+            Way::Token => &self.shared.handover,
         }
     }
 
@@ -65,9 +75,17 @@ impl Counters {
         let kind = self.kind(way);
         kind.count.fetch_add(1, Relaxed);
         kind.round_trips().push(round_trip.as_secs_f64() * 1_000.0);
+        self.served().insert(vehicle);
+    }
+
+    /// Whether a vehicle, by its number in the trace, has logged in.
+    pub fn is_served(&self, vehicle: u32) -> bool {
+        self.served().contains(&vehicle)
+    }
+
+    fn served(&self) -> MutexGuard<'_, HashSet<u32>> {
         let vehicles = &self.shared.vehicles;
-        let mut vehicles = vehicles.lock().unwrap_or_else(PoisonError::into_inner);
-        vehicles.insert(vehicle);
+        vehicles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A login was refused.
@@ -141,7 +159,7 @@ impl Counters {
     pub fn logins(&self) -> [u64; 3] {
         let shared = &self.shared;
         [
-            shared.full.count.load(Relaxed),
+            shared.registered.count.load(Relaxed) + shared.anonymous.count.load(Relaxed),
             shared.handover.count.load(Relaxed),
             shared.refused.load(Relaxed) + shared.unanswered.load(Relaxed),
         ]
@@ -152,25 +170,26 @@ impl Counters {
         self.shared.recorded.load(Relaxed)
     }
 
-    /// The counters of logins as part of the report.
+    /// The counters of logins as part of the report. Who was in range they do not know.
     pub fn login_report(&self) -> LoginReport {
         let shared = &self.shared;
-        let vehicles = shared
-            .vehicles
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut full_ms = shared.anonymous.round_trips().clone();
+        full_ms.extend_from_slice(&shared.registered.round_trips());
         LoginReport {
-            full: shared.full.count.load(Relaxed),
+            anonymous: shared.anonymous.count.load(Relaxed),
+            registered: shared.registered.count.load(Relaxed),
             handover: shared.handover.count.load(Relaxed),
             refused: shared.refused.load(Relaxed),
             unanswered: shared.unanswered.load(Relaxed),
-            vehicles: vehicles.len() as u64,
+            vehicles: self.served().len() as u64,
+            unserved_one_step: 0,
+            unserved_longer: 0,
             rekeyed: shared.rekeyed.load(Relaxed),
-            hello_bytes: shared.full.hello_bytes.load(Relaxed),
-            accept_bytes: shared.full.accept_bytes.load(Relaxed),
+            anonymous_bytes: shared.anonymous.bytes(),
+            registered_bytes: shared.registered.bytes(),
             rekey_bytes: shared.rekey_request_bytes.load(Relaxed)
                 + shared.rekey_answer_bytes.load(Relaxed),
-            round_trip_ms: Quantiles::of(shared.full.round_trips().clone()),
+            round_trip_ms: Quantiles::of(full_ms),
             radio_bytes: shared.radio_bytes.load(Relaxed),
         }
     }
@@ -184,8 +203,7 @@ impl Counters {
             p99_ms: times.p99,
             lost_races: shared.lost_races.load(Relaxed),
             token_refused: shared.token_refused.load(Relaxed),
-            hello_bytes: shared.handover.hello_bytes.load(Relaxed),
-            accept_bytes: shared.handover.accept_bytes.load(Relaxed),
+            bytes: shared.handover.bytes(),
         }
     }
 

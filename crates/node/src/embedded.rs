@@ -1,11 +1,13 @@
 //! A whole network in this process, over real sockets on the loopback interface.
 
 use crate::{
+    authority::Enrolment,
     clock::TraceClock,
     home::{Home, HomeError},
     ledger::Ledger,
     network::{Network, NetworkError, Setup},
     radio::udp::Udp,
+    villains::Villain,
 };
 use cairn_chain::{
     Config, InsecureDealing, StartError,
@@ -23,6 +25,7 @@ use commonware_runtime::{
 use commonware_utils::ordered::{Map, Set};
 use rand::{SeedableRng as _, rngs::StdRng};
 use std::{
+    collections::HashMap,
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -33,7 +36,10 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 /// The name that the genesis of an embedded network carries.
-const NAME: &str = "embedded road";
+pub const NAME: &str = "embedded road";
+
+/// What the names of the storage of its validators begin with.
+pub(crate) const PARTITION: &str = "validator";
 
 /// What an embedded network is made of.
 pub struct Options {
@@ -43,6 +49,8 @@ pub struct Options {
     pub sites: Vec<Site>,
     /// Radio range.
     pub range: RadioRange,
+    /// What nobody drives faster than, in m/s: RSUs hold it against a vehicle.
+    pub top_speed_m_s: f64,
     /// Real time between two batches of an RSU.
     pub batch_interval: Duration,
     /// Draws everything random, keys included, from this number instead of the system: for
@@ -50,6 +58,10 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Where the network is kept; without it, it is gone at the end.
     pub data: Option<PathBuf>,
+    /// RSUs that villains run, by their place in the list of sites.
+    pub villains: HashMap<usize, Villain>,
+    /// How vehicles are enrolled.
+    pub enrolment: Enrolment,
 }
 
 /// Why an embedded network did not come up.
@@ -102,6 +114,15 @@ where
     })
 }
 
+/// The number of validators of the network in a directory; `None` when it holds none.
+pub fn validators_in(path: &Path) -> Result<Option<usize>, EmbeddedError> {
+    if !path.join("genesis").exists() {
+        return Ok(None);
+    }
+    let genesis = Home::open(path)?.genesis()?;
+    Ok(genesis.map(|genesis| genesis.validators.len()))
+}
+
 /// Each validator's identity, and its share of the network's key.
 pub type Keys = Vec<(PrivateKey, Share)>;
 
@@ -123,9 +144,16 @@ async fn start(
 
     let ta = signing_key(&home, "ta", &mut rng)?;
     let lea = signing_key(&home, "lea", &mut rng)?;
-    let (genesis, keys) = constitution(&home, options.validators, [&ta, &lea], now_ms, &mut rng)?;
+    let (genesis, keys) = constitution(
+        &home,
+        NAME,
+        options.validators,
+        [&ta, &lea],
+        now_ms,
+        &mut rng,
+    )?;
 
-    let validators = start_validators(&context, &genesis, keys, &clock).await?;
+    let validators = start_validators(&context, PARTITION, &genesis, keys, &clock).await?;
     let (first, _) = &validators[0];
     let ledger = Ledger::observe(&context, first.chain().clone());
     // A ledger that was replayed faster than time went by is ahead of the system's clock. Its time
@@ -139,7 +167,7 @@ async fn start(
     let setup = Setup {
         context: context.child("network"),
         rng,
-        radio: Udp,
+        radio: Udp::start().map_err(NetworkError::Radio)?,
         clock,
         home,
         ledger,
@@ -147,14 +175,19 @@ async fn start(
         lea,
         sites: options.sites,
         range: options.range,
+        top_speed_m_s: options.top_speed_m_s,
         batch_interval: options.batch_interval,
+        villains: options.villains,
+        enrolment: options.enrolment,
     };
     Ok((Network::start(setup).await?, validators))
 }
 
-/// Brings up validators with these keys, connected over the loopback interface.
+/// Brings up validators with these keys, connected over the loopback interface. What they store is
+/// named after `prefix`: chains that share a storage directory need different ones.
 pub(crate) async fn start_validators(
     context: &Context,
+    prefix: &str,
     genesis: &Genesis,
     keys: Keys,
     clock: &TraceClock,
@@ -179,10 +212,11 @@ pub(crate) async fn start_validators(
         };
         let context = context.child("validator").with_attribute("number", number);
         let config = Config {
+            code: cairn_contracts::CODE,
             genesis: genesis.clone(),
             identity,
             share,
-            partition: format!("validator-{number}"),
+            partition: format!("{prefix}-{number}"),
         };
         let started = start_validator(context, config, tcp, clock.reader());
         validators.push(started.await.map_err(failed)?);
@@ -205,9 +239,11 @@ pub(crate) async fn stop_validators(validators: Vec<TcpValidator>) {
     }
 }
 
-/// The genesis and the validators' keys: those of the directory, or new ones.
+/// The genesis and the validators' keys: those of the directory, or new ones for a chain that is
+/// called `name`.
 pub fn constitution(
     home: &Home,
+    name: &'static str,
     count: usize,
     [ta, lea]: [&PrivateKey; 2],
     now_ms: u64,
@@ -222,45 +258,71 @@ pub fn constitution(
             });
         }
         let keys = (1..=found)
-            .map(|number| validator_keys(home, number))
+            .map(|number| validator_keys(home, &validator_name(number)))
             .collect::<Result<_, _>>()?;
         return Ok((genesis, keys));
     }
+    let (genesis, keys) = deal(name, count, [ta, lea], now_ms, rng);
+    for (number, keys) in (1..).zip(&keys) {
+        keep_validator(home, &validator_name(number), keys)?;
+    }
+    home.set_genesis(&genesis)?;
+    Ok((genesis, keys))
+}
+
+/// A new chain with `count` validators. Whoever deals knows all shares.
+///
+/// # Panics
+///
+/// When there are no validators.
+pub(crate) fn deal(
+    name: &str,
+    count: usize,
+    [ta, lea]: [&PrivateKey; 2],
+    now_ms: u64,
+    rng: &mut StdRng,
+) -> (Genesis, Keys) {
     let identities: Vec<PrivateKey> = (0..count).map(|_| PrivateKey::random(&mut *rng)).collect();
     let validators = identities.iter().map(|identity| identity.public_key());
     let validators = Set::try_from(validators.collect::<Vec<_>>());
     let validators = validators.expect("random keys are different");
     let dealing = InsecureDealing::deal(&validators, rng);
-    let mut keys = Vec::with_capacity(identities.len());
-    for (number, identity) in (1..).zip(identities) {
+    let with_share = |identity: PrivateKey| {
         let share = dealing.shares.get_value(&identity.public_key());
         let share = share.expect("every validator was dealt a share").clone();
-        let mut secret = Zeroizing::new(identity.encode().to_vec());
-        secret.extend_from_slice(&share.encode());
-        home.set_secret(&validator_name(number), &secret)?;
-        keys.push((identity, share));
-    }
+        (identity, share)
+    };
+    let keys = identities.into_iter().map(with_share).collect();
     let genesis = Genesis {
-        name: NAME.into(),
+        name: name.to_owned().into(),
         validators,
         sharing: dealing.sharing,
         ta: ta.public_key(),
         lea: lea.public_key(),
         time_ms: now_ms,
     };
-    home.set_genesis(&genesis)?;
-    Ok((genesis, keys))
+    (genesis, keys)
 }
 
 fn validator_name(number: usize) -> String {
     format!("validator-{number}")
 }
 
-/// A validator's identity and its share of the network's key.
-fn validator_keys(home: &Home, number: usize) -> Result<(PrivateKey, Share), HomeError> {
-    let name = validator_name(number);
-    let corrupt = || home.corrupt_secret(&name, "a validator's identity and share");
-    let secret = home.secret(&name)?.ok_or_else(corrupt)?;
+/// Stores a validator's identity and its share of the network's key under `name`.
+pub(crate) fn keep_validator(
+    home: &Home,
+    name: &str,
+    (identity, share): &(PrivateKey, Share),
+) -> Result<(), HomeError> {
+    let mut secret = Zeroizing::new(identity.encode().to_vec());
+    secret.extend_from_slice(&share.encode());
+    home.set_secret(name, &secret)
+}
+
+/// Reads what [`keep_validator`] stored.
+pub(crate) fn validator_keys(home: &Home, name: &str) -> Result<(PrivateKey, Share), HomeError> {
+    let corrupt = || home.corrupt_secret(name, "a validator's identity and share");
+    let secret = home.secret(name)?.ok_or_else(corrupt)?;
     let (identity, share) = secret
         .split_at_checked(PrivateKey::SIZE)
         .ok_or_else(corrupt)?;

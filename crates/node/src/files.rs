@@ -6,19 +6,22 @@
 //! DIR/network/     the ledger's validator and every key, owner only (see `home`)
 //! DIR/vault/       blocks, tags, index and versions
 //! DIR/uploads/     which blocks of an unfinished upload have arrived
-//! DIR/groups/      public tagging keys
+//! DIR/keys/        public tagging keys
+//! DIR/groups/      members and sealed secrets of groups (see `groups`)
 //! DIR/evidence/    what the auditor's verdicts rest on, public
 //! ```
 //!
 //! 1. **Upload** ([`Store::put`], [`Store::update`]): the file is cut in blocks of 3,926 bytes, each
-//!    sealed under the store's content key (a tag confirms guesses of what it covers) and tagged
+//!    sealed under the group's content key (a tag confirms guesses of what it covers) and tagged
 //!    under the group's secret, on all cores. The vault verifies tags in batches before it
-//!    acknowledges them (10.3). An upload that was broken off goes on where it was.
-//! 2. The vault's operator records the version on the ledger and signs its acceptance.
+//!    acknowledges them (10.3). An upload that was broken off goes on where it was. The version is
+//!    authorised under a credential of the group that serves once (10.2).
+//! 2. The vault's operator checks that, records the version on the ledger and signs its acceptance.
 //! 3. **Audit** ([`Store::audit`]): the auditor opens an audit by a transaction; the challenge
 //!    follows from the seed of the round that finalises the *next* block (10.4). The vault
 //!    answers, the auditor verifies (10.5), and its verdict goes on the ledger; the evidence is
 //!    kept (10.6).
+//!    As a service ([`Store::round`]), the auditor audits what is due, and raises alarms.
 //! 4. **Verification** ([`Store::verify`]): anybody with the ledger's genesis redoes the last audit
 //!    from its evidence. An auditor who lied is named.
 //! 5. **Download** ([`Store::get`]): index and every block are checked against the ledger.
@@ -29,11 +32,14 @@
 //! network of several validators.
 
 mod audit;
+mod auditor;
 mod blocks;
 mod demo;
 mod download;
 mod error;
 mod evidence;
+mod groups;
+mod issuers;
 mod journal;
 pub mod sabotage;
 mod store;
@@ -42,11 +48,15 @@ mod tests;
 mod upload;
 
 pub use audit::{AuditReport, CHALLENGED, VerifyReport};
+pub use auditor::{Alarm, FileStatus, RoundReport};
 pub use demo::{LossReport, show_loss};
 pub use download::GetReport;
 pub use error::FilesError;
+pub use groups::{DEFAULT_GROUP, DEFAULT_MEMBER, GroupReport, TraceReport, Who};
 pub use store::{Store, open};
 pub use upload::UploadReport;
+
+pub use cairn_protocol::group::Name;
 
 use cairn_crypto::possession::{FileId, LENGTH_BYTES, SECTOR_BYTES};
 

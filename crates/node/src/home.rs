@@ -5,7 +5,12 @@
 //! DIR/genesis          the chain's constitution, public
 //! DIR/keys/…           one secret each: validators, TA, LEA, RSUs, the register
 //! DIR/vehicles/…       each vehicle's secret and what the TA gave it
+//! DIR/wallets/…        each vehicle's credentials and open requests
 //! DIR/register         the TA's register, sealed entry by entry
+//! DIR/vault/…          evidence against vehicles, public
+//! DIR/ta/…             what TA keeps of credentials: linkage seeds, slots, answers to traces
+//! DIR/lea/…            what LEA keeps of them
+//! DIR/issuer-N/…       what one issuer keeps: its keys and its log
 //! DIR/chain/…          what the validators store
 //! ```
 //!
@@ -74,7 +79,7 @@ impl HomeError {
 /// An open data directory. The process holds it alone until this is dropped.
 pub struct Home {
     path: PathBuf,
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl Home {
@@ -104,13 +109,37 @@ impl Home {
                 return Err(HomeError::io("lock", &lock_path)(error));
             }
         }
-        for private in ["keys", "vehicles", "chain"] {
+        for private in ["keys", "vehicles", "wallets", "chain"] {
             create_private_dir(&path.join(private))?;
         }
         Ok(Self {
             path: path.to_owned(),
-            _lock: lock,
+            _lock: Some(lock),
         })
+    }
+
+    /// A directory that holds keys and no chain, and that several processes of one operator read.
+    pub fn shared(path: &Path) -> Result<Self, HomeError> {
+        create_private_dir(path)?;
+        create_private_dir(&path.join("keys"))?;
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: None,
+        })
+    }
+
+    /// The directory of one service within this one, with keys of its own. Valid as long as this
+    /// one is open.
+    pub fn part(&self, name: &str) -> Result<Self, HomeError> {
+        let path = self.path.join(name);
+        create_private_dir(&path)?;
+        create_private_dir(&path.join("keys"))?;
+        Ok(Self { path, _lock: None })
+    }
+
+    /// A file of this directory.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
     }
 
     /// Where the validators store what they store.
@@ -121,6 +150,11 @@ impl Home {
     /// Where the TA's register lies.
     pub fn register(&self) -> PathBuf {
         self.path.join("register")
+    }
+
+    /// Where evidence is kept.
+    pub fn vault(&self) -> PathBuf {
+        self.path.join("vault")
     }
 
     /// The genesis, if the directory holds a network already.
@@ -181,6 +215,29 @@ impl Home {
         }
     }
 
+    /// The credentials of the vehicle called `name`, if it has any.
+    pub fn wallet(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, HomeError> {
+        read(&self.wallet_path(name))
+    }
+
+    /// Stores the credentials of the vehicle called `name`.
+    pub fn set_wallet(&self, name: &str, wallet: &[u8]) -> Result<(), HomeError> {
+        write(&self.wallet_path(name), wallet)
+    }
+
+    /// The error for the file of the vehicle called `name` when it holds no credentials.
+    pub fn corrupt_wallet(&self, name: &str) -> HomeError {
+        HomeError::Corrupt {
+            path: self.wallet_path(name),
+            expected: "a vehicle's credentials",
+        }
+    }
+
+    fn wallet_path(&self, name: &str) -> PathBuf {
+        let file = Sha256::hash(&[name.as_bytes()]).to_string();
+        self.path.join("wallets").join(file)
+    }
+
     /// Vehicle names come from traces and may hold anything; their hash may not.
     fn vehicle_path(&self, name: &str) -> PathBuf {
         let file = Sha256::hash(&[name.as_bytes()]).to_string();
@@ -229,7 +286,8 @@ fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, HomeError> {
     Ok(Some(bytes))
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
+/// Writes a file whole or not at all, readable by its owner only.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
     let beside = path.with_extension("new");
     let mut options = OpenOptions::new();
     options.create(true).truncate(true).write(true);

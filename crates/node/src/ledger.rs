@@ -114,6 +114,16 @@ impl<E: Runtime> Ledger<E> {
         self.state().observed.clone()
     }
 
+    /// Height of the last block seen.
+    pub fn height(&self) -> u64 {
+        self.state().observed.height
+    }
+
+    /// Block time of the last block seen, milliseconds since 1970.
+    pub fn time_ms(&self) -> u64 {
+        self.state().observed.time_ms
+    }
+
     /// Hands in a transaction and waits until it is final and executed.
     pub async fn execute(&self, signed: SignedTransaction) -> Result<(), LedgerError> {
         let id = signed.id();

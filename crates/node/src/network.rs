@@ -3,29 +3,42 @@
 //! Bringing one up:
 //!
 //! 1. every validator recovers what it has stored,
-//! 2. TA deploys contracts `keys` and `tokens`, unless an earlier run has,
+//! 2. TA deploys contracts `keys`, `tokens`, `misbehaviour` and `credentials`, unless an earlier run has,
 //! 3. TA and LEA register every RSU with its position, or bring its record up to date,
-//! 4. RSUs open their antennas.
+//! 4. the issuers generate their key, unless they have one,
+//! 5. RSUs open their antennas, and TA and LEA their ears for requests to revoke.
 //!
 //! From then on vehicles can be enrolled ([`Network::enrol`]) and traffic replayed
 //! ([`crate::replay`]).
 
 use crate::{
-    authority::{Authorities, AuthorityError},
+    authority::{Authorities, AuthorityError, Enrolled, Enrolment, VOTE_LIFE_MS},
     clock::TraceClock,
     counters::Counters,
+    credentials::{self, Credentials, Traced},
+    findings::Findings,
     home::{Home, HomeError},
     ledger::{Ledger, LedgerError},
     radio::Radio,
-    roadside::{self, Rsu, Surroundings},
+    revocation, revocations,
+    roadside::{self, Jury, Rsu, Surroundings},
+    villains::Villain,
+    witness::{self, Ear},
 };
 use cairn_chain::{ReadError, Runtime};
+use cairn_contracts::credentials::RequestRecord;
+use cairn_crypto::{issuer::IssuerIndex, linkage::LinkageValue};
 use cairn_ledger::{PrivateKey, Rid};
-use cairn_protocol::{roadside::Site as RsuIdentity, trust::Road, vehicle::Identity};
+use cairn_protocol::{
+    authority::Identification, plausibility::Bounds, roadside::Site as RsuIdentity, trust::Road,
+    witness::Stand,
+};
 use cairn_scenario::{Metres, RadioRange, Site};
+use cairn_vault::Embedded;
 use rand::{SeedableRng as _, rngs::StdRng};
-use std::{io, sync::Arc, time::Duration};
+use std::{collections::HashMap, io, sync::Arc, time::Duration};
 use thiserror::Error;
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 /// What a vehicle may be off by its own position and by moving within the accepted age of a
 /// beacon: 2 s at 60 m/s, and 30 m of position error.
@@ -37,6 +50,9 @@ const STALE_LEDGER_MS: u64 = 25_000;
 
 /// Real time between two looks at the ledger while waiting for a block.
 const BLOCK_POLL: Duration = Duration::from_millis(10);
+
+/// Votes of an RSU's witness that wait for its task: one message each, and what a busy ledger leaves.
+const VOTES: usize = 4;
 
 /// Why the network cannot be brought up, or failed.
 #[derive(Debug, Error)]
@@ -75,6 +91,12 @@ pub enum NetworkError {
     /// An antenna cannot be opened.
     #[error("cannot open a radio socket: {0}")]
     Radio(io::Error),
+    /// The vault of evidence.
+    #[error("vault of evidence: {0}")]
+    Vault(#[from] cairn_vault::Error),
+    /// The task that enrols vehicles ended. Our own bug.
+    #[error("enrolment stopped")]
+    EnrolmentStopped,
     /// An RSU's task ended. Our own bug.
     #[error("{0} stopped")]
     RsuStopped(Rid),
@@ -102,9 +124,18 @@ pub struct Setup<E: Runtime, R> {
     pub sites: Vec<Site>,
     /// Radio range.
     pub range: RadioRange,
+    /// What nobody drives faster than, in m/s: RSUs hold it against a vehicle.
+    pub top_speed_m_s: f64,
     /// Real time between two batches of an RSU.
     pub batch_interval: Duration,
+    /// RSUs that villains run, by their place in the list of sites.
+    pub villains: HashMap<usize, Villain>,
+    /// How vehicles are enrolled.
+    pub enrolment: Enrolment,
 }
+
+/// An enrolment under way.
+pub type Enrolling = oneshot::Receiver<Result<Vec<Enrolled>, NetworkError>>;
 
 /// A running network.
 pub struct Network<E: Runtime, R: Radio> {
@@ -120,35 +151,93 @@ pub struct Network<E: Runtime, R: Radio> {
     pub ledger: Ledger<E>,
     /// RSUs and where they stand.
     pub rsus: Vec<(Rsu, Metres)>,
+    /// Their ears for position messages, in the same order.
+    pub ears: Vec<Ear>,
+    /// The place of each site in that order.
+    pub sites: HashMap<Arc<str>, usize>,
     /// Radio range.
     pub range: RadioRange,
     /// What every vehicle is given at enrolment.
     pub road: Road,
     /// What vehicles and RSUs count.
     pub counters: Counters,
-    authorities: Authorities<E>,
+    /// What RSUs find of position messages.
+    pub findings: Findings,
+    /// The instance of contract `misbehaviour`.
+    pub misbehaviour: cairn_ledger::Address,
+    authorities: Arc<Mutex<Authorities<E>>>,
+    enrolment: Enrolment,
     home: Arc<Home>,
 }
 
 impl<E: Runtime, R: Radio> Network<E, R> {
-    /// Steps 2 to 4 of the [module documentation](self).
+    /// Steps 2 to 5 of the [module documentation](self).
     pub async fn start(mut setup: Setup<E, R>) -> Result<Self, NetworkError> {
         let mut authorities = Authorities::open(
             StdRng::from_rng(&mut setup.rng),
             setup.ledger.clone(),
             setup.clock.clone(),
             setup.home.clone(),
-            setup.ta,
-            setup.lea,
+            setup.ta.clone(),
+            setup.lea.clone(),
         )?;
         let keys = authorities.deploy_keys().await?;
         let tokens = authorities.deploy_tokens().await?;
+        let bounds = Bounds {
+            radio_range_m: setup.range.metres(),
+            max_speed_m_s: setup.top_speed_m_s,
+            ..Bounds::default()
+        };
+        let misbehaviour = authorities.deploy_misbehaviour(&bounds).await?;
+        let vault = Embedded::open(&setup.home.vault())?;
+        let findings = Findings::default();
+        let (hints, hinted) = mpsc::channel(revocation::MAX_HINTS);
+        let contract = authorities.deploy_credentials().await?;
         let signers = authorities.register_rsus(&setup.sites).await?;
+        let credentials = credentials::Setup {
+            ledger: setup.ledger.clone(),
+            clock: setup.clock.clone(),
+            home: setup.home.clone(),
+            contract,
+            ta: setup.ta,
+            lea: setup.lea,
+            rng: StdRng::from_rng(&mut setup.rng),
+        };
+        let credentials = Credentials::open(&setup.context, credentials).await?;
+        let circle = credentials.circle().clone();
+        authorities.set_credentials(credentials);
+        let revocations =
+            revocations::follow(&setup.context, setup.ledger.clone(), contract).await?;
 
         let chain = setup.ledger.chain().id();
         let counters = Counters::default();
         let mut rsus = Vec::with_capacity(setup.sites.len());
-        for ((rid, signer), site) in signers.into_iter().zip(&setup.sites) {
+        let mut ears = Vec::with_capacity(setup.sites.len());
+        for (place, ((rid, signer), site)) in signers.into_iter().zip(&setup.sites).enumerate() {
+            let (cast, votes) = mpsc::channel(VOTES);
+            let stand = Stand {
+                chain,
+                keys,
+                rid,
+                here: crate::to_position(site.position),
+                vote_life_ms: VOTE_LIFE_MS,
+            };
+            let ear = witness::start(
+                &setup.context,
+                StdRng::from_rng(&mut setup.rng),
+                stand,
+                bounds,
+                setup.radio.open().await.map_err(NetworkError::Radio)?,
+                witness::Surroundings {
+                    ledger: setup.ledger.clone(),
+                    clock: setup.clock.clone(),
+                    findings: findings.clone(),
+                    vault: vault.clone(),
+                    votes: cast,
+                    villain: setup.villains.remove(&place),
+                },
+            );
+            ears.push(ear);
             let identity = RsuIdentity {
                 chain,
                 keys,
@@ -162,15 +251,42 @@ impl<E: Runtime, R: Radio> Network<E, R> {
                 StdRng::from_rng(&mut setup.rng),
                 identity,
                 antenna,
+                Jury {
+                    contract: misbehaviour,
+                    votes,
+                    hints: hints.clone(),
+                },
                 Surroundings {
                     ledger: setup.ledger.clone(),
                     clock: setup.clock.clone(),
                     counters: counters.clone(),
+                    findings: findings.clone(),
                     batch_interval: setup.batch_interval,
+                    circle: circle.clone(),
+                    revocations: revocations.clone(),
                 },
             );
             rsus.push((rsu, site.position));
         }
+        let authorities = Arc::new(Mutex::new(authorities));
+        let listener = |((rsu, _), ear): (&(Rsu, Metres), &Ear)| revocation::Listener {
+            roadside: rsu.orders.downgrade(),
+            witness: ear.orders.downgrade(),
+        };
+        let service = revocation::Service {
+            ledger: setup.ledger.clone(),
+            clock: setup.clock.clone(),
+            vault,
+            findings: findings.clone(),
+            authorities: authorities.clone(),
+            keys,
+            misbehaviour,
+            bounds,
+            listeners: rsus.iter().zip(&ears).map(listener).collect(),
+            rng: StdRng::from_rng(&mut setup.rng),
+        };
+        service.start(&setup.context, hinted);
+        let names = setup.sites.iter().map(|site| site.id.clone());
         Ok(Self {
             context: setup.context,
             rng: setup.rng,
@@ -184,17 +300,72 @@ impl<E: Runtime, R: Radio> Network<E, R> {
             },
             ledger: setup.ledger,
             rsus,
+            ears,
+            sites: names.zip(0..).collect(),
             range: setup.range,
             counters,
+            findings,
+            misbehaviour,
             authorities,
+            enrolment: setup.enrolment,
             home: setup.home,
         })
     }
 
-    /// The identities of the vehicles with these names: those that were here before bring theirs,
-    /// the others make a key and are registered by TA and LEA.
-    pub async fn enrol(&mut self, names: &[Arc<str>]) -> Result<Vec<Identity>, NetworkError> {
-        Ok(self.authorities.enrol(names).await?)
+    /// The vehicles with these names: those that were here before bring what they have, the others
+    /// make a key, are registered by TA and LEA, and are given credentials by the issuers.
+    pub async fn enrol(&self, names: &[Arc<str>]) -> Result<Vec<Enrolled>, NetworkError> {
+        let mut authorities = self.authorities.lock().await;
+        Ok(authorities.enrol(names, self.enrolment).await?)
+    }
+
+    /// As [`Network::enrol`], in a task of its own.
+    pub fn begin_enrolment(&self, names: Vec<Arc<str>>) -> Enrolling {
+        let (authorities, enrolment) = (self.authorities.clone(), self.enrolment);
+        let (done, enrolled) = oneshot::channel();
+        self.context.child("enrolment").spawn(move |_| async move {
+            let result = authorities.lock().await.enrol(&names, enrolment).await;
+            // The replay may have been stopped meanwhile.
+            let _ = done.send(result.map_err(NetworkError::from));
+        });
+        enrolled
+    }
+
+    /// Traces a linkage value: who it is, by TA's register.
+    pub async fn trace(
+        &mut self,
+        linkage: LinkageValue,
+        reason: &[u8],
+    ) -> Result<(Traced, Identification), NetworkError> {
+        let mut authorities = self.authorities.lock().await;
+        let traced = authorities.credentials()?.trace(linkage, reason).await?;
+        let identification = authorities.identification(&traced.uid)?;
+        Ok((traced, identification))
+    }
+
+    /// Revokes a traced vehicle's credentials from the current period on.
+    pub async fn revoke(&mut self, traced: &Traced) -> Result<(), NetworkError> {
+        let mut authorities = self.authorities.lock().await;
+        Ok(authorities.credentials()?.revoke(traced).await?)
+    }
+
+    /// All requests for traces on the ledger.
+    pub async fn trace_requests(&self) -> Result<Vec<RequestRecord>, NetworkError> {
+        let mut authorities = self.authorities.lock().await;
+        Ok(authorities.credentials()?.requests().await?)
+    }
+
+    /// Stops an issuer, as a crash does.
+    pub async fn stop_issuer(&mut self, index: IssuerIndex) -> Result<(), NetworkError> {
+        let mut authorities = self.authorities.lock().await;
+        authorities.credentials()?.stop_issuer(index);
+        Ok(())
+    }
+
+    /// Starts a stopped issuer again.
+    pub async fn restart_issuer(&mut self, index: IssuerIndex) -> Result<(), NetworkError> {
+        let mut authorities = self.authorities.lock().await;
+        Ok(authorities.credentials()?.restart_issuer(index)?)
     }
 
     /// Waits for a block when the last one is old in trace time: an idle ledger makes one per

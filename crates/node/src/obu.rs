@@ -2,18 +2,26 @@
 //! [`cairn_protocol::vehicle`].
 //!
 //! Once per step of the trace the OBU learns where it is and which RSUs are within radio range.
-//! Without a session it logs in at the nearest, as soon as it has heard and believed its beacon.
+//! Without a session it logs in at the nearest, as soon as it has heard and believed its beacon. Beacons
+//! that it has no use for it does not check.
 //! When another RSU is nearer by `HYSTERESIS_M`, or its own is out of range, it hands over; until
-//! the new RSU has answered, the old session goes on. It renews its session key from time to time.
+//! the new RSU has answered, the old session goes on. It renews its session key from time to time; an RSU
+//! that does not answer that has lost the session, in a crash for example, and the vehicle logs in again.
+//! What it has to say of its position it signs and broadcasts at the beginning of the step; what it heard
+//! of others since the last step it checks then.
 //! When it has done what it can in this step it says so.
 
-use crate::{clock::TraceClock, counters::Counters, radio::Endpoint};
+use crate::{
+    clock::TraceClock, counters::Counters, findings::Findings, ledger::Ledger,
+    neighbours::Neighbours, radio::Endpoint, voice::Saying,
+};
 use cairn_chain::Runtime;
-use cairn_ledger::{Position, Rid};
+use cairn_ledger::{Position, Rid, Uid};
 use cairn_protocol::{
-    login::Way,
+    position::Speaker,
     trust::Road,
-    vehicle::{Effect, Identity, Refusal, Vehicle},
+    vehicle::{Effect, Identity, Papers, Refusal, Vehicle},
+    wire::{BEACON, Message, POSITION},
 };
 use rand::rngs::StdRng;
 use std::{
@@ -38,6 +46,10 @@ const RETRY_REFUSED_MS: u64 = 30_000;
 /// goes on in the next one.
 const STEP_PATIENCE: Duration = Duration::from_secs(5);
 
+/// Real time after which a step no longer waits for the answer to a rekey: the session is gone at the
+/// RSU, of a revoked vehicle for example, or the answer comes in the next step.
+const REKEY_PATIENCE: Duration = Duration::from_millis(200);
+
 /// Trace time stands still at the end of a step; what is due in the next one is not waited for
 /// more often than this.
 const SHORTEST_WAIT: Duration = Duration::from_millis(20);
@@ -51,6 +63,10 @@ pub struct Step {
     pub position: Position,
     /// The RSUs within radio range, nearest first.
     pub audible: Vec<Audible>,
+    /// What it is to say of its position.
+    pub says: Vec<Saying>,
+    /// Who hears that. In the air a broadcast; on loopback sockets one datagram each.
+    pub ears: Vec<SocketAddr>,
     /// Tells that the OBU has done what it can in this step.
     pub done: oneshot::Sender<()>,
 }
@@ -75,11 +91,13 @@ pub struct Obu {
 }
 
 /// What an OBU starts with.
-pub struct Start<A> {
+pub struct Start<E: Runtime, A> {
     /// The vehicle's number in the trace.
     pub number: u32,
-    /// Who it is.
+    /// Its registered name and key, under which it signs position messages.
     pub identity: Identity,
+    /// What it logs in with.
+    pub papers: Papers,
     /// The road that it is enrolled on.
     pub road: Road,
     /// Its antenna.
@@ -88,25 +106,42 @@ pub struct Start<A> {
     pub clock: TraceClock,
     /// What vehicles count.
     pub counters: Counters,
+    /// What was said.
+    pub findings: Findings,
+    /// Access to the chain, for others' keys.
+    pub ledger: Ledger<E>,
     /// Its own randomness.
     pub rng: StdRng,
 }
 
 /// Starts an OBU.
-pub fn start<E: Runtime, A: Endpoint>(context: &E, start: Start<A>) -> Obu {
+pub fn start<E: Runtime, A: Endpoint>(context: &E, start: Start<E, A>) -> Obu {
     let (steps, received) = mpsc::channel(STEPS);
     let obu = Obu {
         address: start.antenna.address(),
         steps,
     };
     context.child("obu").spawn(move |context| {
+        let Identity { uid, key } = &start.identity;
+        let now_ms = start.clock.now_ms();
+        let neighbours = Neighbours::new(
+            context.child("neighbours"),
+            start.road.chain,
+            start.road.keys,
+            start.ledger,
+            start.findings.clone(),
+        );
         let task = Task {
             context,
+            neighbours,
             number: start.number,
-            role: Vehicle::new(start.identity, start.road),
+            uid: *uid,
+            speaker: Speaker::new(start.road.chain, *uid, key.clone(), now_ms),
+            role: Vehicle::new(start.papers, start.road),
             antenna: start.antenna,
             clock: start.clock,
             counters: start.counters,
+            findings: start.findings,
             rng: start.rng,
             position: Position { x_cm: 0, y_cm: 0 },
             audible: Vec::new(),
@@ -114,6 +149,8 @@ pub fn start<E: Runtime, A: Endpoint>(context: &E, start: Start<A>) -> Obu {
             refused: HashMap::new(),
             rekey_ms: None,
             rekeying: false,
+            rekey_until: SystemTime::UNIX_EPOCH,
+            silent: None,
         };
         task.run(received)
     });
@@ -122,11 +159,15 @@ pub fn start<E: Runtime, A: Endpoint>(context: &E, start: Start<A>) -> Obu {
 
 struct Task<E: Runtime, A> {
     context: E,
+    neighbours: Neighbours<E>,
     number: u32,
+    uid: Uid,
+    speaker: Speaker,
     role: Vehicle,
     antenna: A,
     clock: TraceClock,
     counters: Counters,
+    findings: Findings,
     rng: StdRng,
     position: Position,
     audible: Vec<Audible>,
@@ -137,6 +178,10 @@ struct Task<E: Runtime, A> {
     /// When to renew the session key.
     rekey_ms: Option<u64>,
     rekeying: bool,
+    /// Until when the step waits for the answer to a rekey.
+    rekey_until: SystemTime,
+    /// The RSU that did not answer the last rekey: it has lost the session.
+    silent: Option<Rid>,
 }
 
 /// A step that is not finished yet.
@@ -170,8 +215,7 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
                 },
                 (_, datagram) = self.antenna.receive() => self.datagram(&datagram).await,
                 () = sleep => {
-                    let now_ms = self.clock.now_ms();
-                    let effects = self.role.wake(now_ms, &mut self.rng);
+                    let effects = self.wake();
                     self.follow(effects).await;
                     let now = self.context.current();
                     if open.as_ref().is_some_and(|open| open.until <= now) {
@@ -192,9 +236,12 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
 
     async fn step(&mut self, step: Step) -> Open {
         self.position = step.position;
+        self.role.moved(&step.position);
         self.audible = step.audible;
+        self.speak(&step.says, &step.ears).await;
         let now_ms = self.clock.now_ms();
-        let effects = self.role.wake(now_ms, &mut self.rng);
+        self.neighbours.check(now_ms, &mut self.rng).await;
+        let effects = self.wake();
         self.follow(effects).await;
         if self.serving().is_some() && self.rekey_ms.is_some_and(|at_ms| at_ms <= now_ms) {
             self.rekey(now_ms).await;
@@ -205,10 +252,36 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         }
     }
 
-    /// The RSU in range at which the vehicle has a session.
+    fn wake(&mut self) -> Vec<Effect> {
+        let started = self.context.current();
+        let effects = self.role.wake(self.clock.now_ms(), &mut self.rng);
+        self.count_work(started);
+        effects
+    }
+
+    async fn speak(&mut self, says: &[Saying], ears: &[SocketAddr]) {
+        for saying in says {
+            let started = self.context.current();
+            let signed = self
+                .speaker
+                .speak(saying.motion, saying.time_ms, &mut self.rng);
+            let datagram = Message::Position(signed).encode();
+            let spent = self.context.current().duration_since(started);
+            self.findings
+                .signed(datagram.len(), spent.unwrap_or_default());
+            let sequence = signed.statement.sequence;
+            self.findings.said(self.uid, sequence, saying.number);
+            for ear in ears {
+                self.counters.datagram(datagram.len());
+                self.antenna.send(*ear, &datagram).await;
+            }
+        }
+    }
+
+    /// The RSU in range at which the vehicle has a session, as far as it knows.
     fn serving(&self) -> Option<Audible> {
         let (rid, _) = self.role.session()?;
-        self.audible(rid)
+        self.audible(rid).filter(|_| self.silent != Some(rid))
     }
 
     /// Where to log in next: at the nearest RSU that has not refused lately, unless the one that
@@ -230,9 +303,30 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         (!self.serving().is_some_and(is_good_enough)).then_some(best.rid)
     }
 
+    /// Whether to judge a beacon of this RSU: the vehicle is to log in there, or may be soon, and does not
+    /// know it yet. A signature, and a proof each minute, of every RSU in range would cost more than
+    /// all the rest that a vehicle does.
+    fn has_use_for(&self, rid: Rid, now_ms: u64) -> bool {
+        if self.target() == Some(rid) {
+            return true;
+        }
+        let (Some(heard), Some(serving)) = (self.audible(rid), self.serving()) else {
+            return false;
+        };
+        let is_near = heard.distance_m < serving.distance_m + HYSTERESIS_M;
+        is_near && rid != serving.rid && !self.role.trust().knows(rid, now_ms)
+    }
+
     /// Whether nothing is left to be done in this step.
     fn is_settled(&self) -> bool {
-        self.target().is_none() && !(self.rekeying && self.serving().is_some())
+        let awaits_rekey = self.awaits_rekey().is_some();
+        self.target().is_none() && !awaits_rekey
+    }
+
+    /// Until when the step waits for the answer to a rekey, if it does.
+    fn awaits_rekey(&self) -> Option<SystemTime> {
+        let is_open = self.rekeying && self.serving().is_some();
+        (is_open && self.context.current() < self.rekey_until).then_some(self.rekey_until)
     }
 
     /// Whether a login is under way at an RSU that can still answer.
@@ -253,7 +347,7 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
             let wait = Duration::from_millis(at_ms.saturating_sub(now_ms));
             self.context.current() + wait.max(SHORTEST_WAIT)
         });
-        [role, open.map(|open| open.until)]
+        [role, open.map(|open| open.until), self.awaits_rekey()]
             .into_iter()
             .flatten()
             .min()
@@ -261,9 +355,26 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
 
     async fn datagram(&mut self, datagram: &[u8]) {
         let now_ms = self.clock.now_ms();
+        match datagram.first() {
+            Some(&POSITION) => {
+                if let Ok(Message::Position(message)) = Message::decode(datagram) {
+                    return self.neighbours.hear(message, now_ms);
+                }
+            }
+            Some(&BEACON) => {
+                if let Ok(Message::Beacon(beacon)) = Message::decode(datagram)
+                    && !self.has_use_for(beacon.rid, now_ms)
+                {
+                    return;
+                }
+            }
+            _ => {}
+        }
+        let started = self.context.current();
         let received = self
             .role
             .receive(datagram, &self.position, now_ms, &mut self.rng);
+        self.count_work(started);
         match received {
             Ok(effects) => self.follow(effects).await,
             Err(refusal) => debug!(vehicle = self.number, %refusal, "datagram refused"),
@@ -290,6 +401,7 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
                     self.counters.logged_in(self.number, way, round_trip);
                     self.rekey_ms = Some(now_ms + REKEY_AFTER_MS);
                     self.rekeying = false;
+                    self.silent = None;
                 }
                 Effect::LoginRefused { rid, code } => {
                     warn!(vehicle = self.number, %rid, ?code, "login refused");
@@ -312,6 +424,7 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
                 Effect::RekeyUnanswered(rid) => {
                     debug!(vehicle = self.number, %rid, "rekey unanswered");
                     self.rekeying = false;
+                    self.silent = Some(rid);
                 }
                 Effect::SessionOver(_) => {
                     self.rekey_ms = None;
@@ -323,19 +436,18 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
 
     /// Logs in, with a token if the vehicle has one.
     async fn login(&mut self, rid: Rid, now_ms: u64) {
-        let way = match self.role.next_token() {
-            Some(_) => Way::Handover,
-            None => Way::Full,
-        };
         let started = self.context.current();
         let result = self.role.handover(rid, now_ms, &mut self.rng);
         self.count_work(started);
         match result {
             Ok(effects) => {
                 self.hello_sent = Some(started);
+                let way = self.role.login_way();
                 for effect in effects {
                     if let Effect::Send { to, datagram } = effect {
-                        self.counters.hello(way, datagram.len());
+                        if let Some(way) = way {
+                            self.counters.hello(way, datagram.len());
+                        }
                         self.send(to, &datagram).await;
                     }
                 }
@@ -350,9 +462,13 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
     }
 
     async fn rekey(&mut self, now_ms: u64) {
-        match self.role.rekey(now_ms, &mut self.rng) {
+        let started = self.context.current();
+        let result = self.role.rekey(now_ms, &mut self.rng);
+        self.count_work(started);
+        match result {
             Ok(effects) => {
                 self.rekeying = true;
+                self.rekey_until = self.context.current() + REKEY_PATIENCE;
                 self.rekey_ms = None;
                 for effect in effects {
                     if let Effect::Send { to, datagram } = effect {

@@ -4,7 +4,7 @@
 //! Nothing is dropped: when the ledger does not keep up, [`Outbox::is_full`] says so, and the RSU
 //! takes no more logins until it has caught up.
 
-use cairn_ledger::contracts::tokens::{Batch, MAX_ENTRIES, Mint, Spend, TokenId};
+use cairn_contracts::tokens::{Batch, MAX_ENTRIES, Mint, Spend, TokenId};
 use std::collections::BTreeSet;
 
 /// Entries of one kind that may wait: two full batches beside those in flight.

@@ -1,5 +1,6 @@
 //! What a run did, in numbers. The JSON form is for programs; the command line prints it for people.
 
+use cairn_scenario::scoring::Misbehaviour;
 use serde::Serialize;
 
 /// The report of one run. Times are wall time unless they say otherwise.
@@ -13,6 +14,10 @@ pub struct Report {
     pub login: LoginReport,
     /// Logins with a one-time token at the next RSU.
     pub handover: HandoverReport,
+    /// Position messages.
+    pub positions: PositionsReport,
+    /// How well misbehaviour was found, where the truth is known.
+    pub misbehaviour: Option<Misbehaviour>,
     /// What the roles cost.
     pub cost: CostReport,
     /// How the replay kept its pace.
@@ -64,9 +69,11 @@ pub struct NetworkReport {
 /// Logins of vehicles at RSUs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LoginReport {
-    /// Full logins: two-way authentication with key agreement.
-    pub full: u64,
-    /// Logins with a one-time token: the same, under the token instead of the vehicle's key.
+    /// Full logins, two-way authentication with key agreement, under an anonymous credential.
+    pub anonymous: u64,
+    /// Full logins under a registered key.
+    pub registered: u64,
+    /// Handovers, logins with a one-time token: the same, under the token instead of key or credential.
     pub handover: u64,
     /// Logins that an RSU or a vehicle refused.
     pub refused: u64,
@@ -74,15 +81,19 @@ pub struct LoginReport {
     pub unanswered: u64,
     /// Vehicles that logged in at least once.
     pub vehicles: u64,
+    /// Vehicles that never logged in although they were in range of an RSU, in one step of the trace.
+    pub unserved_one_step: u64,
+    /// The same, in more than one step.
+    pub unserved_longer: u64,
     /// Session keys renewed.
     pub rekeyed: u64,
-    /// Bytes of a full login's first message, the largest sent.
-    pub hello_bytes: u64,
-    /// Bytes of an answer, the largest sent.
-    pub accept_bytes: u64,
+    /// Bytes of first message and answer of an anonymous login, the largest sent.
+    pub anonymous_bytes: [u64; 2],
+    /// The same of a login under a registered key.
+    pub registered_bytes: [u64; 2],
     /// Bytes of both messages of a rekey, the largest sent.
     pub rekey_bytes: u64,
-    /// From first message to answer, in milliseconds.
+    /// From first message to answer of a full login, in milliseconds.
     pub round_trip_ms: Quantiles,
     /// Bytes of all datagrams, both directions, beacons and proofs included.
     pub radio_bytes: u64,
@@ -99,13 +110,12 @@ pub struct HandoverReport {
     pub lost_races: u64,
     /// Tokens that an RSU did not take; a full login followed.
     pub token_refused: u64,
-    /// Bytes of the first message, the largest sent.
-    pub hello_bytes: u64,
-    /// Bytes of the answer, the largest sent.
-    pub accept_bytes: u64,
+    /// Bytes of first message and answer, the largest sent.
+    pub bytes: [u64; 2],
 }
 
-/// Time spent inside the roles, which is nearly all cryptography. Wall time: on a machine that is
+/// Time spent inside the roles on beacons, proofs, logins, handovers and rekeys, which is nearly all
+/// cryptography; position messages are in [`PositionsReport`]. Wall time: on a machine that is
 /// busy with other things it is more than the processor time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct CostReport {
@@ -113,6 +123,41 @@ pub struct CostReport {
     pub vehicles_s: f64,
     /// All RSUs together, in seconds.
     pub rsus_s: f64,
+}
+
+/// Position messages, and what came of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PositionsReport {
+    /// Messages that vehicles signed and broadcast.
+    pub sent: u64,
+    /// Bytes of a message, the largest sent.
+    pub bytes: u64,
+    /// What signing them took, in seconds.
+    pub signing_s: f64,
+    /// Signatures that RSUs checked: a message counts for each RSU that heard it.
+    pub checked: u64,
+    /// What checking and judging took, all RSUs together, in seconds.
+    pub checking_s: f64,
+    /// Signatures that vehicles checked.
+    pub checked_by_vehicles: u64,
+    /// What that took, in seconds.
+    pub checking_by_vehicles_s: f64,
+    /// Messages that an RSU or vehicle passed over: stale, of a key that is unknown, over or revoked,
+    /// wrongly signed, repeated.
+    pub passed_over: u64,
+    /// Messages that an RSU found implausible, or passed over as a revoked vehicle's; each once.
+    pub flagged: u64,
+    /// Votes of RSUs that became final.
+    pub votes: u64,
+    /// Vehicles that were revoked.
+    pub revoked: u64,
+    /// Sessions of theirs that RSUs dropped.
+    pub sessions_dropped: u64,
+    /// The most blocks that became final after a revocation's own before an RSU had dropped the
+    /// session.
+    pub drop_blocks: u64,
+    /// Trace time of all vehicles together, in hours.
+    pub vehicle_hours: f64,
 }
 
 /// How the replay kept its pace.
@@ -130,6 +175,8 @@ pub struct PaceReport {
     pub waited_for_ledger_s: f64,
     /// Time spent waiting for logins, handovers and rekeys, in seconds.
     pub waited_for_radio_s: f64,
+    /// Time spent waiting for RSUs to judge position messages, in seconds.
+    pub waited_for_witnesses_s: f64,
 }
 
 /// Two quantiles of a distribution.

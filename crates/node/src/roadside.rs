@@ -5,31 +5,36 @@
 //! transaction per interval, a few of them on the way at a time. When a batch is final the RSU looks
 //! who won the tokens that it spent, and drops the sessions that lost. When the ledger does not keep
 //! up the RSU stops taking datagrams until it does.
+//!
+//! Votes of its witness ([`crate::witness`]) go to the ledger in the same intervals, in transactions of
+//! their own: the contract of tokens knows nothing of them. When one is final the RSU looks whether
+//! revocation is requested, and tells TA. When it is told of a revocation it looks at the vehicle's
+//! record and drops the session.
 
 use crate::{
-    clock::TraceClock, counters::Counters, ledger::Ledger, outbox::Outbox, radio::Endpoint,
+    clock::TraceClock, counters::Counters, findings::Findings, ledger::Ledger, outbox::Outbox,
+    proofs::Proofs, radio::Endpoint, revocations::Revocations,
 };
+use bytes::Bytes;
 use cairn_chain::Runtime;
-use cairn_ledger::{
-    Address, ChainId, PrivateKey, Rid,
-    contracts::{
-        keys::rsu_key,
-        tokens::{self, Batch, TokenRecord},
-    },
+use cairn_contracts::{
+    keys::{VehicleRecord, rsu_key, vehicle_key},
+    misbehaviour::{self, SubjectRecord, Vote},
+    tokens::{self, Batch, TokenRecord},
 };
+use cairn_ledger::{Address, Rid, Uid};
 use cairn_protocol::{
-    beacon::proof_datagram,
-    roadside::{Provisional, Received, Roadside, Site},
+    issuing::Circle,
+    relay,
+    roadside::{Found, Issuers, Opened, Provisional, Received, Roadside, Site},
+    token::Holder,
+    wire::RouteId,
 };
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use rand::rngs::StdRng;
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 use tokio::sync::mpsc;
 use tracing::{debug, error};
-
-/// After this much trace time an RSU fetches a new proof of its record, in milliseconds. Vehicles
-/// accept certificates of 60 s, so a proof stays useful for most of a minute after it is sent.
-const PROOF_REFRESH_MS: u64 = 10_000;
 
 /// Logins in one second of trace time above which an RSU asks for cookies: twice what a busy
 /// junction sees when everybody arrives at once.
@@ -42,13 +47,31 @@ const ORDERS: usize = 16;
 /// nonces, and enough to fill it at any interval above a quarter of its finality.
 const MAX_IN_FLIGHT: usize = 4;
 
+/// The most logins that are judged together: more would keep the first one waiting.
+const MAX_TOGETHER: usize = 64;
+
 /// How long a batch may wait for a block, in milliseconds of block time.
 const PATIENCE_MS: u64 = 60_000;
 
-/// What the RSU is told: the antennas in its reach at this moment. It answers with a beacon to all.
-pub struct Beacon {
-    /// Who hears it. In the air a broadcast; on loopback sockets one datagram each.
-    pub listeners: Vec<SocketAddr>,
+/// What the RSU is told.
+pub enum Order {
+    /// The antennas in its reach at this moment: it answers with a beacon to all. In the air a
+    /// broadcast; on loopback sockets one datagram each.
+    Beacon(Vec<SocketAddr>),
+    /// A revocation is final.
+    Revoked(Uid),
+    /// The power fails and comes back: what is not on the ledger is lost, as in a crash.
+    PowerCut,
+}
+
+/// An RSU's part in revocation.
+pub struct Jury {
+    /// The instance of contract `misbehaviour`.
+    pub contract: Address,
+    /// Votes of the RSU's witness, at most [`misbehaviour::MAX_VOTES`] at a time.
+    pub votes: mpsc::Receiver<Vec<Vote>>,
+    /// Where to tell TA that revocation of a vehicle is requested.
+    pub hints: mpsc::Sender<Uid>,
 }
 
 /// A running RSU.
@@ -57,8 +80,8 @@ pub struct Rsu {
     pub rid: Rid,
     /// Its antenna's address.
     pub address: SocketAddr,
-    /// Orders for beacons.
-    pub orders: mpsc::Sender<Beacon>,
+    /// Its orders. Closing this ends the task.
+    pub orders: mpsc::Sender<Order>,
 }
 
 /// What all RSUs of a network have in common.
@@ -69,8 +92,14 @@ pub struct Surroundings<E: Runtime> {
     pub clock: TraceClock,
     /// What RSUs count.
     pub counters: Counters,
+    /// What they find of position messages.
+    pub findings: Findings,
     /// Real time between two batches of an RSU.
     pub batch_interval: Duration,
+    /// Who issues credentials.
+    pub circle: Circle,
+    /// Which of them are revoked.
+    pub revocations: Revocations,
 }
 
 /// Starts an RSU.
@@ -79,6 +108,7 @@ pub fn start<E: Runtime, A: Endpoint>(
     mut rng: StdRng,
     site: Site,
     antenna: A,
+    jury: Jury,
     surroundings: Surroundings<E>,
 ) -> Rsu {
     let (orders, received) = mpsc::channel(ORDERS);
@@ -87,41 +117,50 @@ pub fn start<E: Runtime, A: Endpoint>(
         address: antenna.address(),
         orders,
     };
-    // Later than any nonce of an earlier run.
-    let nonce = surroundings.clock.now_ms().saturating_mul(1_000);
-    let ledger_identity = Identity {
-        chain: site.chain,
-        keys: site.keys,
-        tokens: site.tokens,
-        signer: site.signer.clone(),
-        nonce,
-    };
-    let role = Roadside::new(site, &mut rng);
     context.child("rsu").spawn(move |context| {
-        let task = Task {
+        let mut task = Task {
             context,
-            identity: ledger_identity,
-            role,
+            role: role(&site, &surroundings, &mut rng),
+            nonce: first_nonce(&surroundings.clock),
+            proofs: proofs(&site, &surroundings),
+            site,
             antenna,
+            jury,
+            votes: Vec::new(),
             surroundings,
             rng,
-            proof: None,
             load: (0, 0),
             outbox: Outbox::default(),
             in_flight: FuturesUnordered::new(),
+            revoked: 0,
         };
+        task.revoke();
         task.run(received)
     });
     rsu
 }
 
-/// What an RSU needs to write to the ledger.
-struct Identity {
-    chain: ChainId,
-    keys: Address,
-    tokens: Address,
-    signer: PrivateKey,
-    nonce: u64,
+/// The role of an RSU that has just started.
+fn role<E: Runtime>(site: &Site, surroundings: &Surroundings<E>, rng: &mut StdRng) -> Roadside {
+    let circle = &surroundings.circle;
+    let mut issuers = Issuers::new(circle.policy, surroundings.clock.now_ms());
+    issuers.install(circle.epoch, circle.key.clone());
+    let mut role = Roadside::new(site.clone(), rng);
+    role.set_issuers(issuers);
+    role
+}
+
+/// Proofs of its record, the first one on its way.
+fn proofs<E: Runtime>(site: &Site, surroundings: &Surroundings<E>) -> Proofs<E> {
+    let record = rsu_key(&site.keys, site.rid);
+    let mut proofs = Proofs::new(surroundings.ledger.clone(), site.rid, record);
+    proofs.renew(surroundings.clock.now_ms());
+    proofs
+}
+
+/// Later than any nonce before the start.
+fn first_nonce(clock: &TraceClock) -> u64 {
+    clock.now_ms().saturating_mul(1_000)
 }
 
 /// Spends of a batch that is final, each with whether it won.
@@ -129,21 +168,27 @@ type Settled = Vec<(Provisional, bool)>;
 
 struct Task<E: Runtime, A> {
     context: E,
-    identity: Identity,
+    site: Site,
+    /// Of the last transaction.
+    nonce: u64,
     role: Roadside,
     antenna: A,
+    jury: Jury,
+    /// Votes that wait for the next interval.
+    votes: Vec<Vote>,
     surroundings: Surroundings<E>,
     rng: StdRng,
-    /// The latest proof of this RSU's record as a datagram, and when it was made.
-    proof: Option<(u64, Vec<u8>)>,
+    proofs: Proofs<E>,
     /// Second of trace time, and logins in it.
     load: (u64, u32),
     outbox: Outbox,
     in_flight: FuturesUnordered<BoxFuture<'static, Settled>>,
+    /// Revocations taken in so far.
+    revoked: usize,
 }
 
 impl<E: Runtime, A: Endpoint> Task<E, A> {
-    async fn run(mut self, mut orders: mpsc::Receiver<Beacon>) {
+    async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         let interval = self.surroundings.batch_interval;
         let mut due = self.context.current() + interval;
         loop {
@@ -151,19 +196,42 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
             tokio::select! {
                 biased;
                 order = orders.recv() => match order {
-                    Some(Beacon { listeners }) => self.beacon(&listeners).await,
+                    Some(Order::Beacon(listeners)) => self.beacon(&listeners).await,
+                    Some(Order::Revoked(uid)) => self.drop_revoked(uid).await,
+                    Some(Order::PowerCut) => self.forget_everything(),
                     None => return,
                 },
+                Some(votes) = self.jury.votes.recv(), if self.votes.is_empty() => {
+                    self.votes = votes;
+                }
                 Some(settled) = self.in_flight.next() => self.settle(settled),
                 () = self.context.sleep_until(due), if self.in_flight.len() < MAX_IN_FLIGHT => {
                     self.send_batch();
+                    self.send_votes();
                     due = self.context.current() + interval;
                 }
-                (from, datagram) = self.antenna.receive(), if !is_full => {
-                    self.datagram(from, &datagram).await;
+                Ok(()) = self.surroundings.revocations.changed() => self.revoke(),
+                (proof, askers) = self.proofs.fetched() => {
+                    for (to, over) in askers {
+                        self.send(to, &relay::returned(over, proof.clone())).await;
+                    }
                 }
+                first = self.antenna.receive(), if !is_full => self.datagrams(first).await,
             }
         }
+    }
+
+    fn forget_everything(&mut self) {
+        let surroundings = &self.surroundings;
+        self.role = role(&self.site, surroundings, &mut self.rng);
+        self.nonce = first_nonce(&surroundings.clock);
+        self.proofs = proofs(&self.site, surroundings);
+        self.votes.clear();
+        self.load = (0, 0);
+        self.outbox = Outbox::default();
+        self.in_flight.clear();
+        self.revoked = 0;
+        self.revoke();
     }
 
     async fn beacon(&mut self, listeners: &[SocketAddr]) {
@@ -172,12 +240,44 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         self.role.tick(now_ms);
         let beacon = self.role.beacon(now_ms, &mut self.rng);
         self.count_work(started);
+        self.proofs.renew(now_ms);
         for listener in listeners {
             self.send(*listener, &beacon).await;
         }
     }
 
-    async fn datagram(&mut self, from: SocketAddr, datagram: &[u8]) {
+    /// Takes in what was revoked since.
+    fn revoke(&mut self) {
+        let now_ms = self.surroundings.clock.now_ms();
+        let revocations = self.surroundings.revocations.borrow_and_update();
+        for revocation in &revocations[self.revoked..] {
+            self.role.revoke(*revocation, now_ms);
+        }
+        self.revoked = revocations.len();
+    }
+
+    /// Takes a datagram and those that wait behind it. Their logins are judged together.
+    async fn datagrams(&mut self, first: (SocketAddr, Bytes)) {
+        let mut logins = Vec::new();
+        let mut next = Some(first);
+        while let Some((from, datagram)) = next {
+            logins.extend(self.datagram(from, &datagram).await);
+            if logins.len() == MAX_TOGETHER {
+                break;
+            }
+            next = self.antenna.receive().now_or_never();
+        }
+        if !logins.is_empty() {
+            self.logins(logins).await;
+        }
+    }
+
+    /// Takes a datagram; returns the login that it begins, if it does.
+    async fn datagram(
+        &mut self,
+        from: SocketAddr,
+        datagram: &[u8],
+    ) -> Option<(SocketAddr, Opened)> {
         let now_ms = self.surroundings.clock.now_ms();
         let source = from.to_string();
         let started = self.context.current();
@@ -187,8 +287,8 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         self.count_work(started);
         match received {
             Ok(Received::Reply(reply)) => self.send(from, &reply).await,
-            Ok(Received::Login(opened)) => self.login(from, *opened, now_ms).await,
-            Ok(Received::ProofWanted) => self.send_proof(from, now_ms).await,
+            Ok(Received::Login(opened)) => return Some((from, *opened)),
+            Ok(Received::ProofWanted(route)) => self.send_proof(from, route, now_ms).await,
             Ok(Received::Rekeyed {
                 reply, agreement, ..
             }) => {
@@ -200,52 +300,50 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
             }
             Err(refusal) => debug!(rsu = %self.role.rid(), %from, %refusal, "datagram refused"),
         }
+        None
     }
 
-    async fn login(
-        &mut self,
-        from: SocketAddr,
-        opened: cairn_protocol::roadside::Opened,
-        now_ms: u64,
-    ) {
-        self.count_load(now_ms);
-        let ledger = &self.surroundings.ledger;
-        let records = async {
-            let mut records = ledger.get(&opened.needs()).await?;
-            let more = opened.needs_more(&records);
-            if !more.is_empty() {
-                records.extend(ledger.get(&more).await?);
+    /// Finishes logins with one look at the ledger each, and all anonymous proofs at once.
+    async fn logins(&mut self, opened: Vec<(SocketAddr, Opened)>) {
+        let now_ms = self.surroundings.clock.now_ms();
+        let (mut from, mut logins) = (Vec::new(), Vec::new());
+        for (source, opened) in opened {
+            self.count_load(now_ms);
+            match records(&self.surroundings.ledger, &opened).await {
+                Ok(records) => {
+                    from.push(source);
+                    logins.push((opened, records));
+                }
+                // Without an answer the vehicle tries again, here or elsewhere.
+                Err(error) => error!(rsu = %self.role.rid(), %error, "no ledger"),
             }
-            Ok::<_, cairn_chain::ReadError>(records)
-        };
-        let records = match records.await {
-            Ok(records) => records,
-            // Without an answer the vehicle tries again, here or elsewhere.
-            Err(error) => return error!(rsu = %self.role.rid(), %error, "no ledger"),
-        };
+        }
         let started = self.context.current();
-        let result = self.role.accept(opened, &records, now_ms, &mut self.rng);
+        let results = self.role.accept_many(logins, now_ms, &mut self.rng);
         self.count_work(started);
-        let reply = match result {
-            Ok(accepted) => {
-                self.surroundings
-                    .counters
-                    .accept(accepted.way, accepted.reply.len());
-                self.outbox.agreement(accepted.agreement.0);
-                if let Some(mint) = accepted.mint {
-                    self.outbox.mint(mint);
+        for (from, result) in from.into_iter().zip(results) {
+            let reply = match result {
+                Ok(accepted) => {
+                    debug!(rsu = %self.role.rid(), holder = %accepted.holder, "login accepted");
+                    self.surroundings
+                        .counters
+                        .accept(accepted.way, accepted.reply.len());
+                    self.outbox.agreement(accepted.agreement.0);
+                    if let Some(mint) = accepted.mint {
+                        self.outbox.mint(mint);
+                    }
+                    if let Some(spend) = accepted.spend {
+                        self.outbox.spend(spend);
+                    }
+                    accepted.reply
                 }
-                if let Some(spend) = accepted.spend {
-                    self.outbox.spend(spend);
+                Err(rejected) => {
+                    debug!(rsu = %self.role.rid(), why = %rejected.why, "login refused");
+                    rejected.reply
                 }
-                accepted.reply
-            }
-            Err(rejected) => {
-                debug!(rsu = %self.role.rid(), why = %rejected.why, "login refused");
-                rejected.reply
-            }
-        };
-        self.send(from, &reply).await;
+            };
+            self.send(from, &reply).await;
+        }
     }
 
     /// Signs the next batch, if anything waits, and sends it on its way.
@@ -267,19 +365,12 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
             .filter(|pending| spends.iter().any(|spend| spend.id == pending.token))
             .copied()
             .collect();
-        let identity = &mut self.identity;
-        identity.nonce += 1;
-        let rid = self.role.rid();
-        let transaction = tokens::call(
-            identity.nonce,
-            now_ms + PATIENCE_MS,
-            identity.tokens,
-            identity.keys,
-            rid,
-            batch,
-        );
-        let signed = transaction.sign(&identity.chain, &[&identity.signer]);
-        let contract = identity.tokens;
+        self.nonce += 1;
+        let site = &self.site;
+        let (rid, contract) = (site.rid, site.tokens);
+        let expires_ms = now_ms + PATIENCE_MS;
+        let transaction = tokens::call(self.nonce, expires_ms, contract, site.keys, rid, batch);
+        let signed = transaction.sign(&site.chain, &[&site.signer]);
         let ledger = self.surroundings.ledger.clone();
         let counters = self.surroundings.counters.clone();
         let on_the_way = async move {
@@ -313,6 +404,61 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         self.in_flight.push(on_the_way.boxed());
     }
 
+    /// Signs the votes that wait, and sends them on their way.
+    fn send_votes(&mut self) {
+        if self.votes.is_empty() {
+            return;
+        }
+        let votes = std::mem::take(&mut self.votes);
+        let now_ms = self.surroundings.clock.now_ms();
+        self.nonce += 1;
+        let site = &self.site;
+        let (rid, contract) = (site.rid, self.jury.contract);
+        let expires_ms = now_ms + PATIENCE_MS;
+        let transaction =
+            misbehaviour::call(self.nonce, expires_ms, contract, site.keys, rid, &votes);
+        let signed = transaction.sign(&site.chain, &[&site.signer]);
+        let ledger = self.surroundings.ledger.clone();
+        let findings = self.surroundings.findings.clone();
+        let hints = self.jury.hints.clone();
+        let on_the_way = async move {
+            match ledger.execute(signed).await {
+                Ok(()) => findings.voted(votes.len()),
+                Err(error) => error!(%rid, %error, votes = votes.len(), "votes not recorded"),
+            }
+            let subjects: BTreeSet<Uid> = votes.iter().map(|vote| vote.subject).collect();
+            for subject in subjects {
+                let found = ledger
+                    .get(&[misbehaviour::subject_key(&contract, &subject)])
+                    .await;
+                let record = found.ok().and_then(|found| found.into_iter().next()?.1);
+                let record: Option<SubjectRecord> =
+                    record.and_then(|record| record.decode_as().ok());
+                if record.is_some_and(|record| record.requested_ms.is_some()) {
+                    // TA has more hints than it can work off: the next vote brings it again.
+                    let _ = hints.try_send(subject);
+                }
+            }
+            Vec::new()
+        };
+        self.in_flight.push(on_the_way.boxed());
+    }
+
+    /// Drops the session of a vehicle that is revoked in the finalised state.
+    async fn drop_revoked(&mut self, uid: Uid) {
+        let key = vehicle_key(&self.site.keys, &uid);
+        let found = self.surroundings.ledger.get(&[key]).await;
+        let record = found.ok().and_then(|found| found.into_iter().next()?.1);
+        let record: Option<VehicleRecord> = record.and_then(|record| record.decode_as().ok());
+        if record.is_some_and(|record| record.revoked_ms.is_some())
+            && self.role.drop_session_of(&Holder::Registered(uid))
+        {
+            let height = self.surroundings.ledger.height();
+            self.surroundings.findings.dropped(&uid, height);
+            debug!(rsu = %self.role.rid(), %uid, "session of a revoked vehicle dropped");
+        }
+    }
+
     fn settle(&mut self, settled: Settled) {
         for (pending, has_won) in settled {
             self.role.settle(pending.asc, has_won);
@@ -322,27 +468,10 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         }
     }
 
-    async fn send_proof(&mut self, to: SocketAddr, now_ms: u64) {
-        let rid = self.role.rid();
-        let is_stale = |made_ms: u64| now_ms.saturating_sub(made_ms) >= PROOF_REFRESH_MS;
-        if self
-            .proof
-            .as_ref()
-            .is_none_or(|(made_ms, _)| is_stale(*made_ms))
-        {
-            let key = rsu_key(&self.identity.keys, rid);
-            let proof = match self.surroundings.ledger.prove(&[key]).await {
-                Ok(proof) => proof,
-                Err(error) => return error!(%rid, %error, "no proof"),
-            };
-            let made_ms = proof.header.time_ms;
-            match proof_datagram(proof) {
-                Ok(datagram) => self.proof = Some((made_ms, datagram)),
-                Err(error) => return error!(%rid, %error, "no proof"),
-            }
-        }
-        if let Some((_, datagram)) = self.proof.clone() {
-            self.send(to, &datagram).await;
+    async fn send_proof(&mut self, to: SocketAddr, over: Option<RouteId>, now_ms: u64) {
+        if let Some(proof) = self.proofs.ask((to, over), now_ms) {
+            let proof = proof.to_vec();
+            self.send(to, &relay::returned(over, proof)).await;
         }
     }
 
@@ -367,4 +496,21 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         self.surroundings.counters.datagram(datagram.len());
         self.antenna.send(to, datagram).await;
     }
+}
+
+/// The records that judging a login takes: none for an anonymous one.
+async fn records<E: Runtime>(
+    ledger: &Ledger<E>,
+    opened: &Opened,
+) -> Result<Found, cairn_chain::ReadError> {
+    let needs = opened.needs();
+    if needs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut records = ledger.get(&needs).await?;
+    let more = opened.needs_more(&records);
+    if !more.is_empty() {
+        records.extend(ledger.get(&more).await?);
+    }
+    Ok(records)
 }

@@ -9,15 +9,13 @@
 //! revoked when three RSUs have voted with evidence that re-verifies; its later messages are judged on,
 //! for the count per message. The truth is read afterwards, for the table. Without `CAIRN_DATA` only the cost is measured.
 
+use cairn_contracts::keys::{VehicleRecord, vehicle_key};
 use cairn_crypto::schnorr::SecretKey;
-use cairn_ledger::{
-    Address, ChainId, Position, Record, Rid, StateKey, Uid,
-    contracts::keys::{VehicleRecord, vehicle_key},
-};
+use cairn_ledger::{Address, ChainId, Position, Record, Rid, StateKey, Uid};
 use cairn_protocol::{
     evidence::Heard,
     plausibility::{Bounds, Class, Severity},
-    position::{Motion, Signed, Speaker, verify},
+    position::{KnownKeys, Motion, Signed, Speaker, verify},
     witness::{Stand, Witness},
 };
 use cairn_scenario::{
@@ -98,7 +96,8 @@ fn cost() {
     for size in [1, 16, 64, 256, 1_024] {
         let started = Instant::now();
         for (messages, records) in messages.chunks(size).zip(records.chunks(size)) {
-            let results = verify(&CHAIN, &KEYS, messages, records, EPOCH_MS, &mut rng);
+            let known = &mut KnownKeys::default();
+            let results = verify(&CHAIN, &KEYS, messages, records, EPOCH_MS, known, &mut rng);
             assert!(results.iter().all(Result::is_ok));
         }
         let seconds = started.elapsed().as_secs_f64();

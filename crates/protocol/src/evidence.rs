@@ -21,11 +21,9 @@
 //! * `V-EVI-5` the vote is due after the last one.
 
 use bytes::BufMut;
+use cairn_contracts::misbehaviour::{Kind, Vote};
 use cairn_crypto::schnorr::{self, Batch, PublicKey};
-use cairn_ledger::{
-    ChainId, Position, Rid, Uid,
-    contracts::misbehaviour::{Kind, Vote},
-};
+use cairn_ledger::{ChainId, Position, Rid, Uid};
 use commonware_codec::{
     Buf, Encode as _, EncodeSize, Error, FixedSize as _, RangeCfg, Read, ReadExt, Write,
 };

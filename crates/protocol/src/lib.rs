@@ -10,12 +10,17 @@
 //! | [`cookie`] | proof of address under load | 4 |
 //! | [`session`] | basic key, session key, rekey | 4 |
 //! | [`roadside`] | the RSU | 3, 4, 5 |
+//! | [`relay`] | logins through neighbours, for vehicles out of range | 7 |
+//! | [`service`] | location services: vehicle, RSU, provider | 8 |
 //! | [`position`] | signed position messages | 6 |
 //! | [`plausibility`] | whether position messages can be true | 6 |
 //! | [`witness`] | the RSU that hears, judges and votes | 6 |
 //! | [`evidence`] | what a vote against a vehicle rests on | 6 |
+//! | [`danger`] | reports, commands, and the network alarm | 11 |
 //! | [`vehicle`] | the vehicle | 3, 4, 5 |
+//! | [`issuing`] | anonymous credentials: enrolment, issuers, traces | 1, 2 |
 //! | [`authority`] | TA and LEA: registration, update, revocation | 1, 6 |
+//! | [`group`] | groups that share audited files: members, manager, LEA | 2, 10 |
 //!
 //! Roles are state machines without I/O: bytes, time (milliseconds since 1970) and randomness come
 //! in, bytes and effects go out. Every rule that refuses something has an id; `docs/validation.md`
@@ -24,11 +29,16 @@
 pub mod authority;
 pub mod beacon;
 pub mod cookie;
+pub mod danger;
 pub mod evidence;
+pub mod group;
+pub mod issuing;
 pub mod login;
 pub mod plausibility;
 pub mod position;
+pub mod relay;
 pub mod roadside;
+pub mod service;
 pub mod session;
 pub mod token;
 pub mod trust;

@@ -3,7 +3,8 @@
 //!
 //! 1. V draws `e_v` and `n'`, `Q' = n'P` (the secret of the next handover's token; the RSU never
 //!    learns `n'`).
-//! 2. V signs a statement: role, kind, suite, chain, RID, digest of the beacon, `e_v`, UID, `Q'`. The
+//! 2. V signs a statement: role, kind, suite, chain, RID, digest of the beacon, `e_v`, UID, `Q'`; or,
+//!    anonymously, proves the secret of its credential for the same statement without UID. The
 //!    beacon digest is the freshness. Because `e_v` is covered, whoever holds `E_r` cannot carry
 //!    the proof into a session of its own.
 //!    For a handover it proves the secret of its token instead ([`crate::token`]).
@@ -14,8 +15,11 @@
 //! 5. Both derive from the handshake: ASC (8 bytes, names the session at this RSU), the session key,
 //!    the basic key (see [`crate::session`]) and the agreement digest for the ledger.
 
+mod anonymous;
+
 use cairn_crypto::{
     schnorr::{self, SecretKey, Signature},
+    suite,
     transcript::{Digest, Domain, Transcript},
 };
 use cairn_ledger::{ChainId, Rid, Uid};
@@ -23,12 +27,15 @@ use commonware_codec::Encode as _;
 use rand_core::CryptoRng;
 use thiserror::Error;
 
+pub use anonymous::{ANONYMOUS_BYTES, Anonymous};
+
 use crate::{
     token::{Holder, TOKEN_BYTES, Token},
-    wire::Beacon,
+    wire::{Beacon, Path},
 };
 
 const REGISTERED: Domain = Domain::new("cairn/1/login/registered");
+const ANONYMOUS: Domain = Domain::new("cairn/1/login/anonymous");
 const TOKEN: Domain = Domain::new("cairn/1/login/token");
 const BEACON: Domain = Domain::new("cairn/1/login/beacon-digest");
 
@@ -47,15 +54,19 @@ pub struct Asc(pub [u8; 8]);
 pub enum CredentialError {
     /// `V-HELLO-5`: the length tells the kind; this one is of none.
     #[error(
-        "expected {REGISTERED_BYTES} bytes of a registered credential or {TOKEN_BYTES} of a token, got {0}"
+        "expected {REGISTERED_BYTES} bytes of a registered credential, {TOKEN_BYTES} of a token \
+         or {ANONYMOUS_BYTES} of an anonymous credential, got {0}"
     )]
     Length(usize),
     /// `V-HELLO-6`: `Q` is not canonical or the identity.
     #[error("token: {0}")]
     Token(schnorr::Error),
     /// `V-HELLO-6`: the holder is of no known kind.
-    #[error("expected a holder of kind 0, got {0}")]
-    Holder(u8),
+    #[error("expected a holder that begins with 00 00 or 01, got {0:02x?}")]
+    Holder([u8; 2]),
+    /// `V-HELLO-6`: `W` or `z` is not canonical, or `W` the identity.
+    #[error("anonymous credential: {0}")]
+    Certificate(suite::Error),
     /// `V-HELLO-6`: `Q'` is not canonical or the identity.
     #[error("next token: {0}")]
     NextToken(schnorr::Error),
@@ -69,6 +80,8 @@ pub enum CredentialError {
 pub enum Credential {
     /// A key on the ledger under a UID.
     Registered(Registered),
+    /// A credential of the issuers, which does not tell who holds it.
+    Anonymous(Anonymous),
     /// A one-time token of an earlier login: a handover.
     Token(Token),
 }
@@ -76,10 +89,12 @@ pub enum Credential {
 /// How a login was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// With the vehicle's own key.
-    Full,
-    /// With a one-time token.
-    Handover,
+    /// Fully, with the vehicle's registered key.
+    Registered,
+    /// Fully, with an anonymous credential.
+    Anonymous,
+    /// With a one-time token: a handover.
+    Token,
 }
 
 /// A login under a registered key.
@@ -110,6 +125,15 @@ impl Context<'_> {
     pub fn registered(&self, uid: &Uid, next_token: &schnorr::PublicKey) -> Digest {
         self.statement(REGISTERED)
             .bytes(uid)
+            .bytes(&next_token.to_bytes())
+            .finish()
+    }
+
+    /// The statement that goes with the proof of an anonymous credential (step 2). The proof
+    /// itself covers `(A, W, attrs)`.
+    #[must_use]
+    pub fn anonymous(&self, next_token: &schnorr::PublicKey) -> Digest {
+        self.statement(ANONYMOUS)
             .bytes(&next_token.to_bytes())
             .finish()
     }
@@ -186,19 +210,18 @@ impl Credential {
     pub const fn next_token(&self) -> &schnorr::PublicKey {
         match self {
             Self::Registered(registered) => &registered.next_token,
+            Self::Anonymous(anonymous) => &anonymous.next_token,
             Self::Token(token) => &token.next_token,
         }
     }
 
     /// Who the vehicle says it is.
     #[must_use]
-    pub const fn claimed(&self) -> Uid {
+    pub const fn claimed(&self) -> Holder {
         match self {
-            Self::Registered(registered) => registered.uid,
-            Self::Token(Token {
-                holder: Holder::Registered(uid),
-                ..
-            }) => *uid,
+            Self::Registered(registered) => Holder::Registered(registered.uid),
+            Self::Anonymous(anonymous) => Holder::Anonymous(anonymous.linkage),
+            Self::Token(token) => token.holder,
         }
     }
 
@@ -206,17 +229,19 @@ impl Credential {
     #[must_use]
     pub const fn way(&self) -> Way {
         match self {
-            Self::Registered(_) => Way::Full,
-            Self::Token(_) => Way::Handover,
+            Self::Registered(_) => Way::Registered,
+            Self::Anonymous(_) => Way::Anonymous,
+            Self::Token(_) => Way::Token,
         }
     }
 
     /// The sealed part of a `Hello`.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(TOKEN_BYTES);
+        let mut out = Vec::with_capacity(ANONYMOUS_BYTES);
         match self {
             Self::Registered(registered) => registered.write(&mut out),
+            Self::Anonymous(anonymous) => anonymous.write(&mut out),
             Self::Token(token) => token.write(&mut out),
         }
         out
@@ -230,6 +255,7 @@ impl Credential {
     pub fn decode(bytes: &[u8]) -> Result<Self, CredentialError> {
         match bytes.len() {
             REGISTERED_BYTES => Registered::read(bytes).map(Self::Registered),
+            ANONYMOUS_BYTES => Anonymous::read(bytes).map(Self::Anonymous),
             TOKEN_BYTES => Token::read(bytes).map(Self::Token),
             other => Err(CredentialError::Length(other)),
         }
@@ -239,15 +265,15 @@ impl Credential {
 /// What a refused vehicle may learn. Nobody learns from it whether a UID exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// No such registered key, or the proof does not fit it.
+    /// No such registered key or slot, or the proof does not fit.
     NotRecognised,
-    /// The proof is right; the key's validity has not begun or is over.
+    /// The validity of the key (whose proof is right) or of the credential has not begun or is over.
     NotValid,
-    /// The proof is right; the key has been revoked.
+    /// The key (whose proof is right) has been revoked, or the credential, which everybody knows.
     Revoked,
     /// This RSU has no room. Another one, or later.
     Busy,
-    /// The token is not taken, for whatever reason: log in with the vehicle's own key.
+    /// The token is not taken, for whatever reason: log in fully.
     LogInFully,
 }
 
@@ -282,6 +308,15 @@ impl Code {
 #[must_use]
 pub fn prologue(beacon: &Beacon) -> Vec<u8> {
     beacon.encode().to_vec()
+}
+
+/// The prologue of a login through relays: the beacon, then the relays' keys. So both ends agree who
+/// the relays are, and none can put others in their place. Without relays it is [`prologue`].
+#[must_use]
+pub fn prologue_over(beacon: &Beacon, path: &Path) -> Vec<u8> {
+    let mut bytes = prologue(beacon);
+    path.keys().for_each(|key| bytes.extend(key.0));
+    bytes
 }
 
 /// The digest of a beacon, signature included.

@@ -1,4 +1,4 @@
-//! One-time tokens: handover to the next RSU without the registered key (PROTOCOLS.md section 5).
+//! One-time tokens: handover to the next RSU without key or credential (PROTOCOLS.md section 5).
 //!
 //! 1. In every login the vehicle sends `Q' = n'P` and keeps `n'`. The RSU never learns `n'`, so it
 //!    cannot use the token that it mints (B3).
@@ -20,7 +20,8 @@
 //! * `V-TOKEN-3` it is not spent;
 //! * `V-TOKEN-4` its commitment is that of `Q` and the holder;
 //! * `V-TOKEN-5` it has fewer than [`MAX_HANDOVERS`] hops;
-//! * `V-TOKEN-6` the holder's key is registered, valid now and not revoked;
+//! * `V-TOKEN-6` the holder's key is registered, valid now and not revoked; of an anonymous holder, the
+//!   linkage value is not revoked;
 //! * `V-TOKEN-7` the RSU that minted it is registered and not revoked;
 //! * `V-TOKEN-8` the proof fits `Q` and statement;
 //! * `V-TOKEN-9` it was not shown at this RSU before, whatever became of that.
@@ -29,14 +30,20 @@
 //! Who knows `n` could find, with 2⁶⁴ work, one `(c, z)` for two statements; therefore the digest on
 //! the ledger covers the statement too.
 //!
+//! A vehicle shows its token only while the credential of its last full login is valid. The RSU does
+//! not see that credential at a handover: what bounds a vehicle that goes on longer is
+//! [`MAX_HANDOVERS`], at most 100 minutes.
+//!
 //! Consecutive RSUs can link: the first knows `Q'`, the second sees it. The public cannot: the
 //! ledger shows hashes of `Q` only, and a batch keeps mints and spends apart, each sorted (B4).
 
+use cairn_contracts::tokens::TokenId;
 use cairn_crypto::{
+    linkage::{LINKAGE_BYTES, LinkageValue},
     schnorr::{self, PublicKey, SUITE, SecretKey},
     transcript::{Digest, Domain, Transcript},
 };
-use cairn_ledger::{Uid, contracts::tokens::TokenId};
+use cairn_ledger::Uid;
 use curve25519_dalek::{
     RistrettoPoint, Scalar, ristretto::CompressedRistretto, traits::IsIdentity as _,
 };
@@ -68,46 +75,64 @@ pub const SPEND_MARGIN_MS: u64 = 5_000;
 /// validity, and a block whose clock is behind the RSU's.
 pub const MAX_LIFE_MS: u64 = MAX_VALIDITY_MS as u64 + SPEND_MARGIN_MS;
 
-/// Bytes of a [`Holder`].
-pub const HOLDER_BYTES: usize = 9;
+/// Bytes of a [`Holder`]: kind 1, name 9.
+pub const HOLDER_BYTES: usize = 1 + LINKAGE_BYTES;
 
 /// Bytes of a [`Proof`]: challenge 16, response 32.
 pub const PROOF_BYTES: usize = CHALLENGE_BYTES + 32;
 
-/// Bytes of a [`Token`]: `Q` 32, holder 9, `Q'` 32, proof 48.
+/// Bytes of a [`Token`]: `Q` 32, holder 10, `Q'` 32, proof 48.
 pub const TOKEN_BYTES: usize =
     schnorr::PUBLIC_KEY_BYTES + HOLDER_BYTES + schnorr::PUBLIC_KEY_BYTES + PROOF_BYTES;
 
 const CHALLENGE_BYTES: usize = 16;
 const REGISTERED: u8 = 0x00;
+const ANONYMOUS: u8 = 0x01;
 
-/// Who may use a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who has a session and may use its token. Both kinds have one length: whoever listens does not
+/// learn how a vehicle that hands over had logged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Holder {
-    /// A vehicle with a registered key: `00 ‖ UID`.
+    /// A vehicle with a registered key: `00 00 ‖ UID`.
     Registered(Uid),
+    /// A vehicle with an anonymous credential: `01 ‖ lv`.
+    Anonymous(LinkageValue),
 }
 
 impl Holder {
-    /// The nine bytes.
+    /// The ten bytes.
     #[must_use]
     pub fn to_bytes(self) -> [u8; HOLDER_BYTES] {
-        let Self::Registered(Uid(uid)) = self;
         let mut bytes = [REGISTERED; HOLDER_BYTES];
-        bytes[1..].copy_from_slice(&uid);
+        match self {
+            Self::Registered(Uid(uid)) => bytes[2..].copy_from_slice(&uid),
+            Self::Anonymous(LinkageValue(value)) => {
+                bytes[0] = ANONYMOUS;
+                bytes[1..].copy_from_slice(&value);
+            }
+        }
         bytes
     }
 
-    /// Reads nine bytes.
+    /// Reads ten bytes.
     ///
     /// # Errors
     ///
-    /// [`CredentialError::Holder`] when the first is not that of a known kind.
+    /// [`CredentialError::Holder`] when they do not begin as a known kind does.
     pub fn from_bytes(bytes: &[u8; HOLDER_BYTES]) -> Result<Self, CredentialError> {
-        let [kind, uid @ ..] = *bytes;
-        match kind {
-            REGISTERED => Ok(Self::Registered(Uid(uid))),
-            other => Err(CredentialError::Holder(other)),
+        match *bytes {
+            [REGISTERED, 0, ref uid @ ..] => Ok(Self::Registered(Uid(*uid))),
+            [ANONYMOUS, ref value @ ..] => Ok(Self::Anonymous(LinkageValue(*value))),
+            [kind, second, ..] => Err(CredentialError::Holder([kind, second])),
+        }
+    }
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Registered(uid) => write!(f, "vehicle {uid}"),
+            Self::Anonymous(value) => write!(f, "linkage value {value}"),
         }
     }
 }

@@ -25,9 +25,9 @@
 
 use std::collections::HashMap;
 
+use cairn_contracts::keys::{RsuRecord, rsu_key};
 use cairn_ledger::{
     Address, ChainId, Position, Record, Rid, StateKey,
-    contracts::keys::{RsuRecord, rsu_key},
     genesis::NetworkKey,
     light::{self, Entry, LedgerProof, LightError, Verified},
 };
@@ -162,6 +162,14 @@ impl Trust {
     #[must_use]
     pub const fn road(&self) -> &Road {
         &self.road
+    }
+
+    /// Whether a beacon of `rid` can be judged now: its record, or that it has none, is known by a recent
+    /// certificate (`V-BEACON-2`).
+    #[must_use]
+    pub fn knows(&self, rid: Rid, now_ms: u64) -> bool {
+        let known = self.rsus.get(&rid).and_then(|rsu| rsu.known.as_ref());
+        known.is_some_and(|known| known.is_recent(now_ms))
     }
 
     /// Judges a beacon heard at `here`.

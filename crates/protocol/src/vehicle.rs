@@ -4,6 +4,7 @@
 //! receive(datagram, here, now) -> effects    beacons, proofs, answers
 //! login(rid, now)              -> effects    to a believed RSU, see Trust::in_reach
 //! handover(rid, now)           -> effects    with the session's token, or fully without one
+//! login_over(line, …), handover_over(line, …)   the same through relays, see crate::relay
 //! rekey(now)                   -> effects
 //! wake(now), next_wakeup()     -> effects    repetitions and ends
 //! ```
@@ -26,6 +27,7 @@
 
 mod login;
 mod reports;
+mod wallet;
 
 use cairn_crypto::schnorr::SecretKey;
 use cairn_ledger::{Position, Rid, Uid, light::Verified};
@@ -33,14 +35,16 @@ use rand_core::CryptoRng;
 
 use login::{Attempt, Current, Previous, Repeat};
 
+pub use login::Line;
 pub use reports::{Effect, Refusal};
+pub use wallet::{MAX_SILENCE_MS, MIN_SILENCE_MS, Rotation, Wallet};
 
 use crate::{
-    login::{Code, Credential, Registered, Way},
+    login::{Anonymous, Code, Context, Credential, Registered, Way},
     session::{MAX_VALIDITY_MS, VehicleSession},
     token::{Holder, Token},
     trust::{BeaconError, Road, Trust},
-    wire::{Accept, Addressee, Beacon, Cookie, Message, Refused, Rekey},
+    wire::{Accept, Addressee, Beacon, Cookie, Message, Path, Refused, Rekey},
 };
 
 /// Time between repetitions of an unanswered message, in milliseconds: several times the answer
@@ -62,9 +66,29 @@ pub struct Identity {
     pub key: SecretKey,
 }
 
+/// What a vehicle logs in with.
+pub enum Papers {
+    /// A registered key: the vehicle wants to be recognised.
+    Registered(Identity),
+    /// Credentials that do not tell who it is.
+    Anonymous(Wallet),
+}
+
+impl From<Identity> for Papers {
+    fn from(identity: Identity) -> Self {
+        Self::Registered(identity)
+    }
+}
+
+impl From<Wallet> for Papers {
+    fn from(wallet: Wallet) -> Self {
+        Self::Anonymous(wallet)
+    }
+}
+
 /// The state of a vehicle.
 pub struct Vehicle {
-    identity: Identity,
+    papers: Papers,
     trust: Trust,
     attempt: Option<Attempt>,
     current: Option<Current>,
@@ -74,9 +98,9 @@ pub struct Vehicle {
 impl Vehicle {
     /// A vehicle that has just started.
     #[must_use]
-    pub fn new(identity: Identity, road: Road) -> Self {
+    pub fn new(papers: impl Into<Papers>, road: Road) -> Self {
         Self {
-            identity,
+            papers: papers.into(),
             trust: Trust::new(road),
             attempt: None,
             current: None,
@@ -88,6 +112,17 @@ impl Vehicle {
     #[must_use]
     pub const fn trust(&self) -> &Trust {
         &self.trust
+    }
+
+    /// What the vehicle logs in with.
+    #[must_use]
+    pub const fn papers(&self) -> &Papers {
+        &self.papers
+    }
+
+    /// The same, for new credentials before the last ones are used up.
+    pub const fn papers_mut(&mut self) -> &mut Papers {
+        &mut self.papers
     }
 
     /// The RSU and session that the vehicle is logged in to.
@@ -120,6 +155,18 @@ impl Vehicle {
         self.attempt.as_ref().map(|attempt| attempt.rid)
     }
 
+    /// How the login that is under way is made.
+    pub fn login_way(&self) -> Option<Way> {
+        self.attempt.as_ref().map(|attempt| attempt.way)
+    }
+
+    /// Notes where the vehicle is, for [`Rotation`]; so does every datagram.
+    pub fn moved(&mut self, here: &Position) {
+        if let Papers::Anonymous(wallet) = &mut self.papers {
+            wallet.moved(here);
+        }
+    }
+
     /// Takes a datagram heard at `here`.
     ///
     /// # Errors
@@ -132,6 +179,7 @@ impl Vehicle {
         now_ms: u64,
         rng: &mut impl CryptoRng,
     ) -> Result<Vec<Effect>, Refusal> {
+        self.moved(here);
         match Message::decode(datagram)? {
             Message::Beacon(beacon) => self.beacon(&beacon, here, now_ms),
             Message::Proof(proof) => {
@@ -166,25 +214,30 @@ impl Vehicle {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotInReach`]; [`Refusal::Handshake`] when the RSU's key is of small order.
+    /// [`Refusal::NotInReach`]; [`Refusal::Handshake`] when the RSU's key is of small order;
+    /// [`Refusal::Exhausted`] and [`Refusal::Silent`] of anonymous vehicles.
     pub fn login(
         &mut self,
         rid: Rid,
         now_ms: u64,
         rng: &mut impl CryptoRng,
     ) -> Result<Vec<Effect>, Refusal> {
-        let Identity { uid, key } = &self.identity;
-        let attempt = Attempt::begin(
-            &self.trust,
-            rid,
-            0,
-            now_ms,
-            rng,
-            |context, next_token, rng| {
-                Credential::Registered(Registered::sign(context, *uid, key, next_token, rng))
-            },
-        )?;
-        Ok(self.start(attempt))
+        self.full(None, rid, now_ms, rng)
+    }
+
+    /// As [`Vehicle::login`], to an RSU that is reached through relays ([`crate::relay`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`Vehicle::login`].
+    pub fn login_over(
+        &mut self,
+        line: Line<'_>,
+        rid: Rid,
+        now_ms: u64,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Vec<Effect>, Refusal> {
+        self.full(Some(line), rid, now_ms, rng)
     }
 
     /// Begins a login with the token of the current session, in place of a login under way; or a
@@ -200,13 +253,78 @@ impl Vehicle {
         now_ms: u64,
         rng: &mut impl CryptoRng,
     ) -> Result<Vec<Effect>, Refusal> {
-        let current = self.current.as_ref();
-        let Some(token) = current.and_then(|current| current.usable_token(now_ms)) else {
-            return self.login(rid, now_ms, rng);
+        self.with_token(None, rid, now_ms, rng)
+    }
+
+    /// As [`Vehicle::handover`], to an RSU that is reached through relays ([`crate::relay`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`Vehicle::handover`].
+    pub fn handover_over(
+        &mut self,
+        line: Line<'_>,
+        rid: Rid,
+        now_ms: u64,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Vec<Effect>, Refusal> {
+        self.with_token(Some(line), rid, now_ms, rng)
+    }
+
+    /// A full login; without a line, to an RSU that the vehicle hears.
+    fn full(
+        &mut self,
+        line: Option<Line<'_>>,
+        rid: Rid,
+        now_ms: u64,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Vec<Effect>, Refusal> {
+        let line = line.unwrap_or(Line {
+            trust: &self.trust,
+            path: Path::DIRECT,
+        });
+        let attempt = match &mut self.papers {
+            Papers::Registered(Identity { uid, key }) => {
+                let credential = |context: &Context<'_>, next_token, rng: &mut _| {
+                    Credential::Registered(Registered::sign(context, *uid, key, next_token, rng))
+                };
+                Attempt::begin(line, rid, 0, now_ms, rng, credential)
+            }
+            Papers::Anonymous(wallet) => {
+                let chosen = wallet.choose(now_ms, rng)?;
+                let credential = |context: &Context<'_>, next_token, rng: &mut _| {
+                    Credential::Anonymous(Anonymous::show(context, chosen, next_token, rng))
+                };
+                Attempt::begin(line, rid, 0, now_ms, rng, credential)
+            }
+        }?;
+        Ok(self.start(attempt))
+    }
+
+    fn with_token(
+        &mut self,
+        line: Option<Line<'_>>,
+        rid: Rid,
+        now_ms: u64,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Vec<Effect>, Refusal> {
+        let holder = match &mut self.papers {
+            Papers::Registered(identity) => Holder::Registered(identity.uid),
+            Papers::Anonymous(wallet) => {
+                let chosen = wallet.choose(now_ms, rng)?.certificate();
+                Holder::Anonymous(chosen.attributes().linkage)
+            }
         };
-        let holder = Holder::Registered(self.identity.uid);
+        let current = self.current.as_ref();
+        let current = current.filter(|current| current.holder == holder);
+        let Some(token) = current.and_then(|current| current.usable_token(now_ms)) else {
+            return self.full(line, rid, now_ms, rng);
+        };
         let attempt = Attempt::begin(
-            &self.trust,
+            line.unwrap_or(Line {
+                trust: &self.trust,
+                path: Path::DIRECT,
+            }),
             rid,
             token.hops + 1,
             now_ms,
@@ -381,7 +499,7 @@ impl Vehicle {
         let code = Code::from_byte(byte).ok_or(Refusal::Code(byte))?;
         let (rid, way) = (attempt.rid, attempt.way);
         self.attempt = None;
-        if (way, code) != (Way::Handover, Code::LogInFully) {
+        if (way, code) != (Way::Token, Code::LogInFully) {
             return Ok(vec![Effect::LoginRefused { rid, code }]);
         }
         let mut effects = vec![Effect::TokenRefused(rid)];

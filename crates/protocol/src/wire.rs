@@ -5,17 +5,23 @@
 //! | `01` | `Beacon` | RSU | 113 | beacon id 4, RID 4, T0 8, `E_r` 32, `S_r` 64 |
 //! | `02` | `Proof` | RSU | ≤ 2,048 | `LedgerProof` |
 //! | `03` | `ProofRequest` | vehicle | 2,048 | RID 4, zeros |
-//! | `10` | `Hello` | vehicle | 157 or 174 | beacon id 4, `e_v` 32, sealed credential (104 or 121) + 16 |
+//! | `10` | `Hello` | vehicle | 157, 175 or 198 | beacon id 4, `e_v` 32, sealed credential (104, 122 or 145) + 16 |
 //! | `11` | `Accept` | RSU | 57 | addressee 4, `e_r'` 32, sealed AVP 4 + 16 |
 //! | `12` | `CookieReply` | RSU | 21 | addressee 4, cookie 16 |
-//! | `13` | `HelloWithCookie` | vehicle | 173 or 190 | cookie 16, `Hello` without its kind byte |
+//! | `13` | `HelloWithCookie` | vehicle | 173, 191 or 214 | cookie 16, `Hello` without its kind byte |
 //! | `14` | `Refused` | RSU | 22 | addressee 4, sealed code 1 + 16 |
 //! | `20` | `RekeyRequest` | vehicle | 45 | ASC 8, counter 4, nonce 16, tag 16 |
 //! | `21` | `RekeyAnswer` | RSU | 45 | ASC 8, counter 4, nonce 16, tag 16 |
 //! | `30` | `Position` | vehicle | 100 | [`Signed`] |
+//! | `40` | `Seek` | vehicle | 10 | route 8, relays passed 1 |
+//! | `41` | `Offer` | vehicle | 154, 186 or 218 | route 8, beacon 112, count 1, credit keys 32 each |
+//! | `42` | `Up` | vehicle | ≤ 2,154 | route 8, count 1, credit keys 32 each, a message |
+//! | `43` | `Down` | RSU, vehicle | ≤ 2,057 | route 8, a message |
+//! | `50` | `ServiceOrder` | vehicle | 252 | ASC 8, sealed order 243 ([`crate::service`]) |
+//! | `51` | `ServiceNotice` | RSU | ≤ 2,100 | ASC 8, sealed notice |
 //!
-//! `Hello` and `Accept` are 214 bytes together for a full login, 231 for a handover; both rekey
-//! messages are 90.
+//! `Hello` and `Accept` are 214 bytes together for a login with a registered key, 255 for an anonymous
+//! one, 232 for a handover; both rekey messages are 90.
 //!
 //! The addressee is the first four bytes of `e_v`: it spares a vehicle the trial of messages for
 //! others and authenticates nothing. The length of a `Hello` tells its kind of credential and
@@ -23,10 +29,12 @@
 //!
 //! Rules (checked by [`Message::decode`]):
 //! * `V-WIRE-1`: the kind is one of the table.
-//! * `V-WIRE-2`: the length is exactly that of the kind (one of two for a `Hello`); nothing follows.
+//! * `V-WIRE-2`: the length is that of the kind (one of the table's); nothing follows.
 //! * `V-WIRE-3`: the body decodes (a proof's parts; zeros in a request's padding).
 
 mod hello;
+mod relay;
+mod service;
 
 use bytes::BufMut;
 use cairn_crypto::noise;
@@ -37,6 +45,8 @@ use commonware_codec::{
 use thiserror::Error as ThisError;
 
 pub use hello::{Hello, Sealed};
+pub use relay::{CreditKey, Down, MAX_HOPS, Offer, Path, RouteId, Seek, Up};
+pub use service::ServiceFrame;
 
 use crate::{
     login::{ACCEPTANCE_BYTES, Asc},
@@ -47,7 +57,8 @@ use crate::{
 /// state of a million takes about 1,600 bytes.
 pub const MAX_PROOF_BYTES: usize = 2_048;
 
-const BEACON: u8 = 0x01;
+/// The kind of beacons, which a vehicle hears every second of every RSU in range.
+pub const BEACON: u8 = 0x01;
 const PROOF: u8 = 0x02;
 const PROOF_REQUEST: u8 = 0x03;
 const HELLO: u8 = 0x10;
@@ -57,7 +68,16 @@ const HELLO_WITH_COOKIE: u8 = 0x13;
 const REFUSED: u8 = 0x14;
 const REKEY_REQUEST: u8 = 0x20;
 const REKEY_ANSWER: u8 = 0x21;
-const POSITION: u8 = 0x30;
+/// The kind of position messages, which everybody hears and few need.
+pub const POSITION: u8 = 0x30;
+const SEEK: u8 = 0x40;
+const OFFER: u8 = 0x41;
+const UP: u8 = 0x42;
+const DOWN: u8 = 0x43;
+/// The kind of what a vehicle asks of a location service.
+pub const SERVICE_ORDER: u8 = 0x50;
+/// The kind of what it is told.
+pub const SERVICE_NOTICE: u8 = 0x51;
 
 const TAG_BYTES: usize = 16;
 
@@ -75,7 +95,7 @@ pub enum WireError {
     Length {
         /// The kind byte.
         kind: u8,
-        /// The lengths of this kind, or the greatest length of a proof.
+        /// The lengths of this kind, or the greatest one of a proof or a relayed message.
         expected: &'static [usize],
         /// Bytes received.
         got: usize,
@@ -176,6 +196,12 @@ pub enum Message {
     RekeyRequest(Rekey),
     RekeyAnswer(Rekey),
     Position(Signed),
+    Seek(Seek),
+    Offer(Offer),
+    Up(Up),
+    Down(Down),
+    ServiceOrder(ServiceFrame),
+    ServiceNotice(ServiceFrame),
 }
 
 impl Message {
@@ -210,6 +236,11 @@ impl Message {
             }
             Self::RekeyRequest(rekey) | Self::RekeyAnswer(rekey) => rekey.write(&mut out),
             Self::Position(signed) => signed.write(&mut out),
+            Self::Seek(seek) => seek.write(&mut out),
+            Self::Offer(offer) => offer.write(&mut out),
+            Self::Up(up) => up.write(&mut out),
+            Self::Down(down) => down.write(&mut out),
+            Self::ServiceOrder(frame) | Self::ServiceNotice(frame) => frame.write(&mut out),
         }
         out
     }
@@ -224,23 +255,33 @@ impl Message {
         let expected: &'static [usize] = match kind {
             BEACON => &[1 + Beacon::SIZE],
             PROOF | PROOF_REQUEST => &[MAX_PROOF_BYTES],
-            HELLO => &[1 + Hello::REGISTERED_BYTES, 1 + Hello::TOKEN_BYTES],
+            HELLO => &[
+                1 + Hello::REGISTERED_BYTES,
+                1 + Hello::TOKEN_BYTES,
+                1 + Hello::ANONYMOUS_BYTES,
+            ],
             ACCEPT => &[1 + 4 + Accept::HANDSHAKE_BYTES],
             COOKIE_REPLY => &[1 + 4 + 16],
             HELLO_WITH_COOKIE => &[
                 1 + 16 + Hello::REGISTERED_BYTES,
                 1 + 16 + Hello::TOKEN_BYTES,
+                1 + 16 + Hello::ANONYMOUS_BYTES,
             ],
             REFUSED => &[1 + 4 + 1 + TAG_BYTES],
             REKEY_REQUEST | REKEY_ANSWER => &[1 + Rekey::SIZE],
             POSITION => &[1 + Signed::SIZE],
+            SEEK => &[1 + Seek::SIZE],
+            OFFER => &Offer::DATAGRAMS,
+            UP => &[Up::MAX_DATAGRAM],
+            DOWN => &[Down::MAX_DATAGRAM],
+            SERVICE_ORDER => &[ServiceFrame::ORDER_BYTES],
+            SERVICE_NOTICE => &[ServiceFrame::MAX_NOTICE],
             other => return Err(WireError::Kind(other)),
         };
         let got = datagram.len();
-        let fits = if kind == PROOF {
-            got <= MAX_PROOF_BYTES
-        } else {
-            expected.contains(&got)
+        let fits = match kind {
+            PROOF | UP | DOWN | SERVICE_NOTICE => expected.iter().any(|most| got <= *most),
+            _ => expected.contains(&got),
         };
         if !fits {
             return Err(WireError::Length {
@@ -285,6 +326,12 @@ impl Message {
             REKEY_REQUEST => Self::RekeyRequest(ReadExt::read(body)?),
             REKEY_ANSWER => Self::RekeyAnswer(ReadExt::read(body)?),
             POSITION => Self::Position(ReadExt::read(body)?),
+            SEEK => Self::Seek(ReadExt::read(body)?),
+            OFFER => Self::Offer(ReadExt::read(body)?),
+            UP => Self::Up(ReadExt::read(body)?),
+            DOWN => Self::Down(ReadExt::read(body)?),
+            SERVICE_ORDER => Self::ServiceOrder(ReadExt::read(body)?),
+            SERVICE_NOTICE => Self::ServiceNotice(ReadExt::read(body)?),
             other => return Err(Error::InvalidEnum(other)),
         })
     }
@@ -302,6 +349,12 @@ impl Message {
             Self::RekeyRequest(_) => REKEY_REQUEST,
             Self::RekeyAnswer(_) => REKEY_ANSWER,
             Self::Position(_) => POSITION,
+            Self::Seek(_) => SEEK,
+            Self::Offer(_) => OFFER,
+            Self::Up(_) => UP,
+            Self::Down(_) => DOWN,
+            Self::ServiceOrder(_) => SERVICE_ORDER,
+            Self::ServiceNotice(_) => SERVICE_NOTICE,
         }
     }
 }

@@ -12,17 +12,16 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use cairn_contracts::misbehaviour::Vote;
 use cairn_crypto::schnorr::PublicKey;
-use cairn_ledger::{
-    Address, ChainId, Position, Record, Rid, StateKey, Uid, contracts::misbehaviour::Vote,
-};
+use cairn_ledger::{Address, ChainId, Position, Record, Rid, StateKey, Uid};
 use rand_core::CryptoRng;
 use thiserror::Error;
 
 use crate::{
     evidence::{Evidence, Heard, MAX_MESSAGES, MAX_SPAN_MS},
     plausibility::{Bounds, FORGET_MS, Judgement, MAX_SUBJECTS, Severity, Unusable, Watch},
-    position::{self, PositionError, Signed},
+    position::{self, KnownKeys, PositionError, Signed},
 };
 
 /// Messages kept of a vehicle that nothing is held against: those before its first lie, with which
@@ -64,6 +63,7 @@ pub struct Witness {
     stand: Stand,
     bounds: Bounds,
     watch: Watch,
+    known: KnownKeys,
     logs: HashMap<Uid, Log>,
     suspects: usize,
 }
@@ -87,6 +87,7 @@ impl Witness {
             stand,
             bounds,
             watch: Watch::new(stand.here, bounds),
+            known: KnownKeys::default(),
             logs: HashMap::new(),
             suspects: 0,
         }
@@ -107,11 +108,13 @@ impl Witness {
         rng: &mut impl CryptoRng,
     ) -> Vec<Result<Judgement, Passed>> {
         let Stand { chain, keys, .. } = &self.stand;
-        let claims = position::verify(chain, keys, &messages(heard), records, now_ms, rng);
+        let messages = messages(heard);
+        let known = &mut self.known;
+        let claims = position::verify(chain, keys, &messages, records, now_ms, known, rng);
         let results = heard.iter().zip(claims).map(|(heard, claim)| {
             let claim = claim?;
             let judgement = self.watch.hear(&claim, &[], heard.at_ms)?;
-            if let Ok(key) = PublicKey::from_bytes(&claim.subject.0) {
+            if let Some(key) = self.known.get(&claim.subject.0) {
                 self.remember(key, heard, &judgement);
             }
             Ok(judgement)

@@ -2,11 +2,9 @@
 
 mod common;
 
+use cairn_contracts::keys::{self, Operation};
 use cairn_crypto::{schnorr::SecretKey, seal::RegisterKey};
-use cairn_ledger::{
-    Action, Address, ChainId, Position, PrivateKey, Rid, Uid,
-    contracts::keys::{self, Operation},
-};
+use cairn_ledger::{Action, Address, ChainId, Position, PrivateKey, Rid, Uid};
 use cairn_protocol::authority::{
     Application, ApplicationError, Case, Identification, MAX_FIELD_BYTES, Proposal, Registrar,
     RegistrarError, ReviewError, Reviewer, RsuApplication, SealedEntry, UpdateRequest, VALIDITY_MS,
@@ -105,7 +103,7 @@ fn registered_vehicle_reaches_the_contract_with_both_signatures() {
 }
 
 #[test]
-fn register_on_disk_shows_nobody_and_opens_again() {
+fn b2_register_on_disk_shows_nobody_and_opens_again() {
     let (_, entry, _) = registered();
     let disk = entry.encode();
     for (_, text) in [("name", "Ada"), ("plate", "HH-AE"), ("document", "C01X")] {
@@ -168,7 +166,7 @@ fn empty_long_and_control_character_fields_are_refused() {
 // V-REG-2
 
 #[test]
-fn application_without_the_secret_key_is_refused() {
+fn b7_application_without_the_secret_key_is_refused() {
     let changes: [fn(&mut Application); 4] = [
         |a| a.key = key(99).public().to_bytes(),
         |a| a.request[0] ^= 1,
@@ -436,7 +434,7 @@ fn validity_that_begins_another_time_is_not_countersigned() {
 }
 
 #[test]
-fn ta_cannot_register_a_key_that_nobody_holds() {
+fn b13_ta_cannot_register_a_key_that_nobody_holds() {
     let (good, uid) = proposal();
     let mut forged = application();
     forged.key = key(99).public().to_bytes();
@@ -444,7 +442,7 @@ fn ta_cannot_register_a_key_that_nobody_holds() {
         uid,
         application: Box::new(forged),
     };
-    let record = cairn_ledger::contracts::keys::VehicleRecord {
+    let record = cairn_contracts::keys::VehicleRecord {
         key: key(99).public().to_bytes(),
         valid_from_ms: START,
         valid_until_ms: START + VALIDITY_MS,

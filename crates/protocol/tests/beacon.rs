@@ -2,7 +2,8 @@
 
 mod common;
 
-use cairn_ledger::{ChainId, Position, Record, Rid, contracts::keys::RsuRecord};
+use cairn_contracts::keys::RsuRecord;
+use cairn_ledger::{ChainId, Position, Record, Rid};
 use cairn_protocol::{
     THR_MS,
     beacon::{Beacons, ROTATION_MS},
@@ -199,7 +200,7 @@ fn extreme_positions_are_refused_and_do_not_overflow() {
 // V-BEACON-5
 
 #[test]
-fn beacon_of_another_key_or_chain_is_refused() {
+fn b6_beacon_of_another_key_or_chain_is_refused() {
     let mut trust = told(Some(rsu_record(RID)));
     let signature = Err(BeaconError::Signature(RID));
     let impostor = Beacons::new(CHAIN, RID, rsu_signer(Rid(4)), &mut rng(1));

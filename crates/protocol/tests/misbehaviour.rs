@@ -5,17 +5,15 @@ mod common;
 
 use std::collections::HashMap;
 
-use cairn_crypto::{schnorr::SecretKey, seal::RegisterKey};
-use cairn_ledger::{
-    Address, Position, PrivateKey, Record, Rid, StateKey, Uid,
-    contracts::{
-        keys::{RsuRecord, rsu_key, vehicle_key},
-        misbehaviour::{
-            Kind, Parameters, SubjectRecord, Vote, VoteRecord, Voter, parameters_state_key,
-            subject_key, vote_key,
-        },
+use cairn_contracts::{
+    keys::{RsuRecord, rsu_key, vehicle_key},
+    misbehaviour::{
+        Kind, Parameters, SubjectRecord, Vote, VoteRecord, Voter, parameters_state_key,
+        subject_key, vote_key,
     },
 };
+use cairn_crypto::{schnorr::SecretKey, seal::RegisterKey};
+use cairn_ledger::{Address, Position, PrivateKey, Record, Rid, StateKey, Uid};
 use cairn_protocol::{
     authority::{
         Application, Identification, Registrar, ReviewError, Reviewer,

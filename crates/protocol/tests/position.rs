@@ -2,16 +2,14 @@
 
 mod common;
 
+use cairn_contracts::keys::{VehicleRecord, vehicle_key};
 use cairn_crypto::schnorr::SecretKey;
-use cairn_ledger::{
-    ChainId, Position, Record, Rid, StateKey, Uid,
-    contracts::keys::{VehicleRecord, vehicle_key},
-};
+use cairn_ledger::{ChainId, Position, Record, Rid, StateKey, Uid};
 use cairn_protocol::{
     THR_MS,
     evidence::{Evidence, EvidenceError, Heard, MAX_MESSAGES, MAX_SPAN_MS},
     plausibility::{Bounds, Class, Unusable},
-    position::{MAX_BYTES, Motion, PositionError, Signed, Speaker, needs, verify},
+    position::{KnownKeys, MAX_BYTES, Motion, PositionError, Signed, Speaker, needs, verify},
     wire::{Message, WireError},
 };
 use common::{CHAIN, DAY, KEYS, RID, START, UID, rng, vehicle_record, vehicle_secret};
@@ -171,7 +169,10 @@ fn old_messages_are_passed_over() {
 fn one_bad_signature_is_named_and_spoils_no_other() {
     let (mut messages, records) = many(8);
     assert_eq!(needs(&KEYS, &messages).len(), 8);
-    let check = |messages: &[Signed]| verify(&CHAIN, &KEYS, messages, &records, START, &mut rng(5));
+    let check = |messages: &[Signed]| {
+        let known = &mut KnownKeys::default();
+        verify(&CHAIN, &KEYS, messages, &records, START, known, &mut rng(5))
+    };
     assert!(check(&messages).iter().all(Result::is_ok));
     messages[5].statement.sequence += 1;
     for (place, result) in check(&messages).into_iter().enumerate() {
@@ -191,10 +192,21 @@ fn one_bad_signature_is_named_and_spoils_no_other() {
 #[test]
 fn keys_that_are_unknown_over_or_revoked_are_refused() {
     let signed = honest();
-    let check = |record: Option<VehicleRecord>, now_ms| {
+    // A key that was good before is judged by its record again.
+    let known = &mut KnownKeys::default();
+    let mut check = |record: Option<VehicleRecord>, now_ms| {
         let record = record.map(|record| Record::of(&record));
         let records = [(key_of(&UID), record)];
-        verify(&CHAIN, &KEYS, &[signed], &records, now_ms, &mut rng(6))[0].map(|_| ())
+        verify(
+            &CHAIN,
+            &KEYS,
+            &[signed],
+            &records,
+            now_ms,
+            known,
+            &mut rng(6),
+        )[0]
+        .map(|_| ())
     };
     let good = vehicle_record();
     assert_eq!(check(Some(good), START), Ok(()));
@@ -206,7 +218,7 @@ fn keys_that_are_unknown_over_or_revoked_are_refused() {
         ..good
     };
     assert_eq!(check(Some(revoked), START), not_valid);
-    let missing = verify(&CHAIN, &KEYS, &[signed], &[], START, &mut rng(6));
+    let missing = verify(&CHAIN, &KEYS, &[signed], &[], START, known, &mut rng(6));
     assert_eq!(missing[0], Err(PositionError::RecordMissing(key_of(&UID))));
 }
 

@@ -8,7 +8,9 @@ use cairn_protocol::{
     wire::{MAX_PROOF_BYTES, Message, WireError},
 };
 use common::{
-    Pair, RID, UID, decoded, sent,
+    Pair, RID, UID, decoded,
+    issuing::Office,
+    sent,
     town::{A, B, Town, only_datagram},
 };
 use proptest::prelude::*;
@@ -77,6 +79,25 @@ fn records() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// An anonymous login under load, for the seed 1.
+fn anonymous() -> Vec<(&'static str, Vec<u8>)> {
+    let mut office = Office::new(40);
+    let mut pair = Pair::of(office.wallet_now(), 1);
+    pair.rsu.set_issuers(office.issuers());
+    pair.meet();
+    pair.rsu.set_under_load(true);
+    let hello = pair.hello();
+    let cookie_reply = pair.answer(&hello).unwrap().reply().unwrap();
+    let hello_with_cookie = sent(&pair.hear(&cookie_reply).unwrap());
+    let accept = pair.answer(&hello_with_cookie).unwrap().accepted().reply;
+    vec![
+        ("issuer_key", office.key().element().to_bytes().to_vec()),
+        ("hello_anonymous", hello),
+        ("hello_anonymous_with_cookie", hello_with_cookie),
+        ("accept", accept),
+    ]
+}
+
 fn listed(parts: &[(&'static str, Vec<u8>)]) -> String {
     parts
         .iter()
@@ -103,6 +124,17 @@ fn encodings_are_as_recorded() {
 }
 
 #[test]
+fn anonymous_login_is_as_recorded() {
+    assert_eq!(
+        listed(&anonymous()),
+        include_str!("fixtures/anonymous.txt"),
+        "the protocol has changed"
+    );
+    let sizes = anonymous().into_iter().map(|(_, bytes)| bytes.len());
+    assert_eq!(sizes.collect::<Vec<_>>(), [32, 198, 214, 57]);
+}
+
+#[test]
 fn every_message_has_the_documented_size() {
     let sizes = |parts: Vec<(&'static str, Vec<u8>)>| -> Vec<_> {
         let sizes = parts.iter().map(|(name, bytes)| (*name, bytes.len()));
@@ -120,8 +152,8 @@ fn every_message_has_the_documented_size() {
     ];
     assert_eq!(sizes(conversation()), expected);
     let expected = [
-        ("hello_token", 174),
-        ("hello_token_with_cookie", 190),
+        ("hello_token", 175),
+        ("hello_token_with_cookie", 191),
         ("accept", 57),
         ("refused", 22),
     ];

@@ -4,6 +4,8 @@
 //! * [`read_sites`] reads RSU sites from CSV; [`place_sites`] chooses them from the traffic.
 //! * [`RadioMap`] answers which sites hear a position.
 //! * [`beacons`] reads position messages, ours and researchers'; [`attackers`] makes them false.
+//! * [`traffic`] is what all of that makes: where vehicles are and what they say, step by step.
+//! * [`traci`] talks to a running SUMO.
 //! * [`scoring`] compares what was found with the truth.
 //!
 //! Everything is synchronous, and memory is bounded by named limits however large the input is.
@@ -34,6 +36,8 @@ mod placement;
 mod radio;
 pub mod scoring;
 mod sites;
+pub mod traci;
+pub mod traffic;
 
 pub use fcd::{
     FcdReader, Location, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, MAX_DEPTH, MAX_MARKUP_BYTES,

@@ -1,12 +1,8 @@
-//! Networks in the deterministic runtime: the code of a real network, with simulated links, radio
-//! inside the process and virtual time. The same seed gives the same history, block for block.
+//! A validator in the deterministic runtime, on simulated links and in virtual time: the same seed
+//! gives the same history, block for block.
 //!
 //! For tests and experiments. It is a crate of its own, so that the validator in this runtime is
 //! compiled once, here, and only when it is needed: that is minutes of compilation.
-
-mod network;
-
-pub use network::{Options, Simulation, SimulationError, run};
 
 use cairn_chain::{BlockClock, Config, StartError, Validator, simulated::SimulatedLinks};
 use commonware_runtime::deterministic::Context;

@@ -6,10 +6,10 @@ use cairn_chain::{
     Chain, Config, Finalized, InsecureDealing, Runtime, Validator, runtime_clock,
     simulated::SimulatedNetwork,
 };
+use cairn_contracts::keys::{self, Operation, RsuRecord};
 use cairn_ledger::{
     Address, Genesis, Position, PrivateKey, PublicKey, Receipt, Refusal, Rid, SignedTransaction,
     StateKey,
-    contracts::keys::{self, Operation, RsuRecord},
 };
 use commonware_cryptography::{Hasher as _, Sha256, Signer as _, sha256::Digest};
 use commonware_p2p::simulated::Link;
@@ -65,6 +65,7 @@ impl Cast {
         let share = self.dealing.shares.get_value(&identity.public_key());
         Config {
             genesis: self.genesis.clone(),
+            code: cairn_contracts::CODE,
             share: share.expect("every validator has a share").clone(),
             identity,
             partition,
@@ -226,8 +227,8 @@ impl Fleet {
             .unwrap()
     }
 
-    pub async fn sleep(&self, seconds: u64) {
-        self.context.sleep(Duration::from_secs(seconds)).await;
+    pub async fn sleep(&self, duration: Duration) {
+        self.context.sleep(duration).await;
     }
 }
 

@@ -92,6 +92,18 @@ impl Policy {
         Slot::new(start, self.step_minutes.checked_mul(2)?)
     }
 
+    /// The slot that begins at `start_s` (seconds since the Unix epoch), and its period; `None`
+    /// when no slot does.
+    #[must_use]
+    pub fn slot_from(&self, start_s: u32) -> Option<(Period, Slot)> {
+        let period = self.period(start_s);
+        let into_period = start_s - period.0 * self.period_s();
+        let step = u32::from(self.step_minutes) * S_PER_MINUTE;
+        let k = u8::try_from(into_period / step).ok()?;
+        let slot = self.slot(period, k)?;
+        (slot.start_s() == start_s).then_some((period, slot))
+    }
+
     /// Period and number of a slot.
     ///
     /// # Errors

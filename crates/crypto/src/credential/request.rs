@@ -55,6 +55,15 @@ impl<S: Suite> Pending<S> {
     pub fn handle(&self) -> Handle {
         self.handle
     }
+
+    /// The request to be sent, for the first time or again.
+    #[must_use]
+    pub fn request(&self, rng: &mut (impl CryptoRng + ?Sized)) -> Request<S> {
+        let (handle, key) = (self.handle, self.secret.public());
+        let fields = [key.as_bytes(), &handle.0];
+        let proof = prove(POSSESSION, &fields, &self.secret, rng);
+        Request { handle, key, proof }
+    }
 }
 
 /// A request as it came: nobody has checked it yet.
@@ -111,6 +120,18 @@ impl<S: Suite> Request<S> {
         [&self.handle.0, self.key.as_bytes(), &proof].concat()
     }
 
+    /// Which request it says it is.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle
+    }
+
+    /// `U`, whose possession is not checked yet.
+    #[must_use]
+    pub fn key(&self) -> Element<S> {
+        self.key
+    }
+
     /// Checks the proof of possession.
     ///
     /// # Errors
@@ -136,10 +157,9 @@ pub fn request_batch<S: Suite>(
         let mut handle = Handle([0; HANDLE_BYTES]);
         rng.fill_bytes(&mut handle.0);
         let secret = Secret::<S>::random(rng);
-        let key = secret.public();
-        let proof = prove(POSSESSION, &[key.as_bytes(), &handle.0], &secret, rng);
         let pending = Pending { handle, secret };
-        (pending, Request { handle, key, proof })
+        let request = pending.request(rng);
+        (pending, request)
     };
     (0..count.min(MAX_BATCH)).map(one).collect()
 }

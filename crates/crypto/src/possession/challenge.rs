@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::curve::Weight;
-use super::{Error, FileRecord, RecordDigest};
+use super::{Error, FileId, FileRecord, RecordDigest};
 use crate::transcript::{Domain, Transcript};
 
 const CHALLENGE: Domain = Domain::new("cairn/1/possession/challenge");
@@ -18,6 +18,7 @@ pub const MAX_CHALLENGED: u32 = 4096;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Challenge {
     pub(super) record: RecordDigest,
+    pub(super) file: FileId,
     pub(super) digest: [u8; 32],
     pub(super) weights: Vec<Weight>,
     ranks: Vec<u64>,
@@ -68,6 +69,7 @@ impl Challenge {
             .collect();
         Ok(Self {
             record: record.to_authorise(),
+            file: record.file,
             digest,
             weights,
             ranks,

@@ -58,6 +58,11 @@ impl Index {
 }
 
 impl IndexProof {
+    /// The names that it shows, by ascending rank; unchecked.
+    pub(super) fn names(&self) -> &[BlockName] {
+        &self.leaves
+    }
+
     /// Checks the proof against root and number of live blocks of a file record, and returns the
     /// names of the blocks of these ranks, in the same order.
     ///

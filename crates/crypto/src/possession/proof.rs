@@ -12,19 +12,21 @@ use commonware_math::algebra::{Additive as _, Field as _, Random as _, Space};
 use commonware_parallel::{Sequential, Strategy};
 use rand_core::CryptoRng;
 
-use super::curve::{BlockHash, Weight, weighted_points};
+use super::curve::{BlockHash, Hint, Weight, weighted_points};
 use super::tag::{accumulate, check_sectors};
 use super::{Block, Challenge, Error, FileRecord, GroupKey, IndexProof, Sectors, Tag};
 use crate::transcript::{Domain, Transcript};
 
 const RESPONSE: Domain = Domain::new("cairn/1/possession/response");
 
-/// A proof: `R ‖ σ ‖ μ'_1 … μ'_s ‖ index proof`, `96 + 32·s` bytes and the index.
+/// A proof: `R ‖ σ ‖ μ'_1 … μ'_s ‖ hints ‖ index proof`, `96 + 32·s + 49·c` bytes and the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
     r: G1,
     sigma: G1,
     mu: Vec<Scalar>,
+    /// Where the challenged names' points are found.
+    hints: Vec<Hint>,
     index: IndexProof,
 }
 
@@ -66,7 +68,7 @@ impl<'a> Prover<'a> {
         Ok(())
     }
 
-    /// Step 5: `R = Σ k_j u_j`, `σ = Σ w_b σ_b`, `γ`, `μ'_j = k_j + γ·Σ w_b m_bj`.
+    /// Step 5: `R = Σ k_j u_j`, `σ = Σ w_b σ_b`, hints, `γ`, `μ'_j = k_j + γ·Σ w_b m_bj`.
     ///
     /// # Errors
     ///
@@ -82,7 +84,9 @@ impl<'a> Prover<'a> {
         let k: Vec<_> = self.sums.iter().map(|_| Scalar::random(&mut rng)).collect();
         let r = <G1 as Space<Scalar>>::msm(&self.key.u, &k, &Sequential);
         let sigma = weighted_points(&self.tags, &self.challenge.weights);
-        let gamma = response_challenge(self.challenge, &r, &sigma);
+        let hash = BlockHash::new(&self.key.kid(), &self.challenge.file);
+        let hints: Vec<_> = index.names().iter().map(|name| hash.hint(name)).collect();
+        let gamma = response_challenge(self.challenge, &hints, &r, &sigma);
         let mu = k
             .into_iter()
             .zip(self.sums)
@@ -92,6 +96,7 @@ impl<'a> Prover<'a> {
             r,
             sigma,
             mu,
+            hints,
             index,
         })
     }
@@ -153,9 +158,11 @@ impl Audit<'_> {
             .index
             .verify(&record.root, record.live, challenge.ranks())?;
         let hash = BlockHash::new(&record.kid, &record.file);
-        let hashes = hash.weighted_sum(names, &challenge.weights, strategy);
+        let hashes = hash
+            .hinted_sum(names, &proof.hints, &challenge.weights, strategy)
+            .ok_or(Error::Proof)?;
         // γ is a hash; it is zero, and has no inverse, with probability 2^-255.
-        let inverse = response_challenge(challenge, &proof.r, &proof.sigma).inv();
+        let inverse = response_challenge(challenge, &proof.hints, &proof.r, &proof.sigma).inv();
         let points: Vec<_> = key.u.iter().chain([&proof.r]).copied().collect();
         let scalars: Vec<_> = proof
             .mu
@@ -201,12 +208,13 @@ pub fn verify_many(
         .map_err(|_| Error::Proof)
 }
 
-/// `γ = H(record, seed, audit, R, σ)`; the challenge's digest stands for the first three.
+/// `γ = H(record, seed, audit, hints, R, σ)`; the challenge's digest stands for the first three.
 ///
 /// With `R` left out a prover could choose it last, and answer without any data.
-fn response_challenge(challenge: &Challenge, r: &G1, sigma: &G1) -> Scalar {
+fn response_challenge(challenge: &Challenge, hints: &[Hint], r: &G1, sigma: &G1) -> Scalar {
     let digest = Transcript::new(RESPONSE)
         .bytes(&challenge.digest)
+        .bytes(&hints.encode())
         .bytes(&r.encode())
         .bytes(&sigma.encode())
         .finish();
@@ -218,6 +226,7 @@ impl Write for Proof {
         self.r.write(buf);
         self.sigma.write(buf);
         self.mu.iter().for_each(|mu| mu.write(buf));
+        self.hints.iter().for_each(|hint| hint.write(buf));
         self.index.write(buf);
     }
 }
@@ -234,6 +243,9 @@ impl Read for Proof {
             mu: (0..sectors.get())
                 .map(|_| Scalar::read_cfg(buf, &ScalarReadCfg::AllowZero))
                 .collect::<Result<_, _>>()?,
+            hints: (0..*blocks)
+                .map(|_| Hint::read(buf))
+                .collect::<Result<_, _>>()?,
             index: IndexProof::read_cfg(buf, blocks)?,
         })
     }
@@ -241,7 +253,8 @@ impl Read for Proof {
 
 impl EncodeSize for Proof {
     fn encode_size(&self) -> usize {
-        2 * G1::SIZE + self.mu.len() * Scalar::SIZE + self.index.encode_size()
+        let numbers = self.mu.len() * Scalar::SIZE + self.hints.len() * Hint::SIZE;
+        2 * G1::SIZE + numbers + self.index.encode_size()
     }
 }
 
@@ -278,12 +291,13 @@ mod tests {
             r: G1::zero(),
             sigma,
             mu: vec![Scalar::from_u64(3), Scalar::from_u64(4)],
+            hints: index.names().map(|name| hash.hint(&name)).collect(),
             index: index.prove(challenge.ranks()).expect("in range"),
         };
         let names: Vec<_> = index.names().collect();
         let hashes = hash.weighted_sum(&names, &challenge.weights, &Sequential);
         let masked = <G1 as Space<Scalar>>::msm(&key.u, &proof.mu, &Sequential);
-        let gamma = response_challenge(&challenge, &G1::generator(), &sigma);
+        let gamma = response_challenge(&challenge, &proof.hints, &G1::generator(), &sigma);
         proof.r = (hashes - &under_sigma) * &gamma + &masked;
 
         // Under the γ it had in mind the equation holds …
@@ -297,5 +311,61 @@ mod tests {
             proof: &proof,
         };
         assert_eq!(audit.verify(&Sequential), Err(Error::Proof));
+    }
+
+    /// The vault names a later counter for a block: a true point of the hash, but not the tagged one.
+    #[test]
+    fn hint_at_a_later_counter() {
+        let mut rng = StdRng::seed_from_u64(2);
+        let sectors = Sectors::new(2).expect("in range");
+        let secret = GroupSecret::generate(sectors, &mut rng);
+        let (key, file) = (secret.key(), FileId([1; 32]));
+        let mut index = Index::new();
+        let stored: Vec<_> = (0..5_u8)
+            .map(|byte| {
+                let name = index.append(&mut rng).expect("not full");
+                let block = Block::new(sectors, &[byte; 40]).expect("fits");
+                let tag = secret.tag(&file, &name, &block).expect("sectors fit");
+                (name, block, tag)
+            })
+            .collect();
+        let record = FileRecord::new(file, 1, &index, key);
+        let challenge = Challenge::derive(&[2; 32], &record, 0, 5).expect("blocks to audit");
+        let prove = |rng: &mut StdRng| {
+            let mut prover = Prover::new(key, &challenge);
+            for (_, block, tag) in &stored {
+                prover.absorb(block, tag).expect("in order");
+            }
+            let index = index.prove(challenge.ranks()).expect("in range");
+            prover.finish(index, rng).expect("complete")
+        };
+        let verdict = |proof: &Proof| {
+            let audit = Audit {
+                key,
+                record: &record,
+                challenge: &challenge,
+                proof,
+            };
+            audit.verify(&Sequential)
+        };
+        let honest = prove(&mut rng);
+        assert_eq!(verdict(&honest), Ok(()));
+
+        // With γ and responses made for the false hint, as a prover does that means it.
+        let hash = BlockHash::new(&key.kid(), &file);
+        let mut forged = honest;
+        forged.hints[3] = hash.later_hint(&stored[3].0);
+        let k = [Scalar::from_u64(5), Scalar::from_u64(6)];
+        forged.r = <G1 as Space<Scalar>>::msm(&key.u, &k, &Sequential);
+        let gamma = response_challenge(&challenge, &forged.hints, &forged.r, &forged.sigma);
+        let mut sums = vec![Scalar::zero(); 2];
+        for ((_, block, _), weight) in stored.iter().zip(&challenge.weights) {
+            accumulate(&mut sums, block, *weight);
+        }
+        let responses = k.into_iter().zip(sums);
+        forged.mu = responses.map(|(k, sum)| k + &(sum * &gamma)).collect();
+        assert_eq!(verdict(&forged), Err(Error::Proof));
+        forged.hints[3] = hash.hint(&stored[3].0);
+        assert_eq!(verdict(&forged), Err(Error::Proof), "γ covers the hints");
     }
 }

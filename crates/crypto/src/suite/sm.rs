@@ -35,7 +35,7 @@ use super::{Element, SCALAR_BYTES, Suite, TAG_BYTES};
 use crate::transcript::Domain;
 
 /// `a`, `b`, `x_G`, `y_G` of the recommended curve (GB/T 32918.5), as GM/T 0130 hashes them.
-const CURVE: [u8; 128] = curve();
+pub(crate) const CURVE: [u8; 128] = curve();
 
 /// Suite of organisations under Chinese national standards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,7 +200,7 @@ fn cipher(domain: Domain, shared: &[u8], context: &[&[u8]]) -> AesGcm<Sm4, U12> 
 }
 
 /// `x ‖ y`.
-fn coordinates(element: &Element<Sm2>) -> [u8; 64] {
+pub(crate) fn coordinates(element: &Element<Sm2>) -> [u8; 64] {
     let mut bytes = [0; 64];
     bytes.copy_from_slice(&element.point().to_sec1_point(false).as_bytes()[1..]);
     bytes

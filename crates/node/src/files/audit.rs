@@ -4,17 +4,22 @@ use super::{
     FilesError, Store,
     blocks::{name, read_tag, vault_name},
     download::index_of,
-    evidence::{Evidence, Recorded},
+    evidence::{Evidence, EvidenceError, Members, Recorded, authorisation},
     hex, vault_id,
 };
-use cairn_crypto::possession::{
-    Block, Challenge, FileId, GroupKey, KeyId, Prover, detection_probability,
+use cairn_contracts::{
+    files::{self, AuditState, FileHead, Operation, Parameters, Verdict, VersionRecord},
+    groups::{self, EpochRecord},
+};
+use cairn_crypto::{
+    credential::IssuerKey,
+    possession::{Block, Challenge, FileId, GroupKey, KeyId, Prover, detection_probability},
 };
 use cairn_ledger::{
     Header,
-    contracts::files::{self, AuditState, FileHead, Operation, Parameters, Verdict, VersionRecord},
     light::{Client, LedgerProof},
 };
+use cairn_protocol::group::{Authorisation, Suite};
 use cairn_vault::Vault as _;
 use commonware_codec::{DecodeExt as _, Encode as _, Read};
 use commonware_cryptography::{Hasher as _, Sha256};
@@ -88,6 +93,17 @@ pub struct VerifyReport {
     pub verify_ms: f64,
 }
 
+/// What the network's certificate covers of a file's last audit.
+struct Certified {
+    number: u64,
+    verdict: Verdict,
+    version: VersionRecord,
+    /// The epoch that the version's authorisation names.
+    epoch: Option<EpochRecord>,
+    issuer: IssuerKey<Suite>,
+    head: FileHead,
+}
+
 impl Store {
     /// Audits the latest version of a file (10.4 to 10.6).
     ///
@@ -95,7 +111,8 @@ impl Store {
     ///
     /// [`FilesError`]; a vault that does not answer is no error but a verdict.
     pub async fn audit(&mut self, file: &FileId) -> Result<AuditReport, FilesError> {
-        let version = self.latest(file).await?;
+        let head = self.known(file).await?;
+        let version = head.version;
         let (opening, round) = self.open_audit(file).await?;
         let state = self.audits(file).await?;
         let open = state.open.ok_or(FilesError::Record("an open audit"))?;
@@ -115,6 +132,7 @@ impl Store {
             number: state.opened,
             opening,
             round,
+            record: self.vaults_record(file, open.version).await?,
             proof: None,
         };
         let challenge = evidence.challenge(&self.genesis, &recorded, &mut self.rng);
@@ -127,6 +145,9 @@ impl Store {
         evidence.proof = answer.ok();
         let verifying = Instant::now();
         if let Err(error) = evidence.is_intact(&recorded, &challenge, &self.strategy) {
+            reason.get_or_insert_with(|| error.to_string());
+        }
+        if let Err(error) = self.authorised(&evidence, &recorded, head.group).await? {
             reason.get_or_insert_with(|| error.to_string());
         }
         let verify_ms = milliseconds(verifying);
@@ -168,6 +189,57 @@ impl Store {
             round_height: evidence.round.header.height.get(),
             evidence: hex(&evidence_id),
         })
+    }
+
+    /// Whether a member of the group authorised the audited version.
+    async fn authorised(
+        &self,
+        evidence: &Evidence,
+        recorded: &Recorded<'_>,
+        group: u16,
+    ) -> Result<Result<(), EvidenceError>, FilesError> {
+        let authorisation = match evidence.authorised(recorded) {
+            Ok(authorisation) => authorisation,
+            Err(error) => return Ok(Err(error)),
+        };
+        let epoch = self.epoch_record(group, authorisation.epoch()).await?;
+        let members = Members {
+            chain: &self.genesis.chain_id(),
+            contract: &self.contract,
+            group,
+            issuer: &self.issuers.key(),
+        };
+        Ok(evidence.is_authorised(recorded, &authorisation, epoch.as_ref(), &members))
+    }
+
+    /// The vault's record of a version with its authorisation; empty when it has none.
+    pub(super) async fn vaults_record(
+        &mut self,
+        file: &FileId,
+        version: u64,
+    ) -> Result<Vec<u8>, FilesError> {
+        let Ok(vault) = self.vault() else {
+            return Ok(Vec::new());
+        };
+        let bytes = vault.version_record(&vault_id(file), version).await;
+        Ok(bytes.ok().flatten().unwrap_or_default())
+    }
+
+    /// The authorisation of a recorded version.
+    pub(super) async fn authorisation(
+        &mut self,
+        file: &FileId,
+        version: u64,
+    ) -> Result<Authorisation, FilesError> {
+        let record = self.version(file, version).await?;
+        let bytes = self.vaults_record(file, version).await?;
+        let is_recorded = Sha256::hash(&[&bytes]).0 == record.digest;
+        let found = authorisation(&bytes).filter(|_| is_recorded);
+        let (_, authorisation) = found.ok_or_else(|| FilesError::Damaged {
+            file: hex(&file.0),
+            what: format!("the vault's record of version {version} is gone or changed"),
+        })?;
+        authorisation.map_err(|source| FilesError::Unauthorised { version, source })
     }
 
     /// Opens an audit and waits for the round that was fixed by that.
@@ -273,7 +345,7 @@ impl Store {
     ///
     /// [`FilesError`]; bad news is no error but a report.
     pub async fn verify(&mut self, file: &FileId) -> Result<VerifyReport, FilesError> {
-        self.latest(file).await?;
+        let group = self.known(file).await?.group;
         let state = self.audits(file).await?;
         let number = state.last.as_ref().map(|last| last.number);
         let audited = match number {
@@ -283,15 +355,24 @@ impl Store {
             }
             None => None,
         };
+        let evidence = match &audited {
+            Some(verdict) => self.kept(&verdict.evidence)?,
+            None => None,
+        };
         let started = Instant::now();
         let mut keys = vec![
             files::parameters_state_key(&self.contract),
             files::head_key(&self.contract, &file.0),
             files::audit_key(&self.contract, &file.0),
+            groups::parameters_state_key(&self.groups),
         ];
         if let Some((number, verdict)) = number.zip(audited.as_ref()) {
             keys.push(files::verdict_key(&self.contract, &file.0, number));
             keys.push(files::version_key(&self.contract, &file.0, verdict.version));
+            let record = evidence.as_ref().and_then(|e| authorisation(&e.record));
+            if let Some((_, Ok(shown))) = record {
+                keys.push(groups::epoch_key(&self.groups, group, shown.epoch()));
+            }
         }
         // From here on nothing is believed that the network's certificate does not cover.
         let proof = self.ledger.prove(&keys).await?;
@@ -308,9 +389,20 @@ impl Store {
         let reason = match number {
             None => Some("it was never audited".to_owned()),
             Some(number) => {
-                let verdict: Verdict = decode(at(3), "a verdict")?;
-                let version: VersionRecord = decode(at(4), "a version")?;
-                self.recheck(file, number, &verdict, &version, &head)?
+                let of_groups: groups::Parameters = decode(at(3), "the issuers")?;
+                let issuer = IssuerKey::from_bytes(&of_groups.issuer);
+                let certified = Certified {
+                    number,
+                    verdict: decode(at(4), "a verdict")?,
+                    version: decode(at(5), "a version")?,
+                    epoch: match at(6) {
+                        Some(record) => Some(decode(Some(record), "an epoch")?),
+                        None => None,
+                    },
+                    issuer: issuer.map_err(|_| FilesError::Record("the issuers"))?,
+                    head: head.clone(),
+                };
+                self.recheck(file, &certified, evidence.as_ref())?
             }
         };
         Ok(VerifyReport {
@@ -331,33 +423,54 @@ impl Store {
     fn recheck(
         &mut self,
         file: &FileId,
-        number: u64,
-        verdict: &Verdict,
-        version: &VersionRecord,
-        head: &FileHead,
+        certified: &Certified,
+        evidence: Option<&Evidence>,
     ) -> Result<Option<String>, FilesError> {
+        let Certified {
+            number,
+            verdict,
+            version,
+            head,
+            ..
+        } = certified;
         let key = self.group_key(&KeyId(version.kid))?;
-        let recorded = Recorded::of(*file, number, verdict, version, &key);
-        let Some(evidence) = self.kept(&verdict.evidence)? else {
+        let recorded = Recorded::of(*file, *number, verdict, version, &key);
+        let Some(evidence) = evidence else {
             return Ok(Some(
                 "the evidence of the last audit is missing or changed".into(),
             ));
         };
+        let is_false = |error| Ok(Some(format!("the auditor's evidence is false: {error}")));
         let challenge = match evidence.challenge(&self.genesis, &recorded, &mut self.rng) {
             Ok(challenge) => challenge,
-            Err(error) => return Ok(Some(format!("the auditor's evidence is false: {error}"))),
+            Err(error) => return is_false(error),
         };
+        if !verdict.is_intact {
+            return Ok(Some("the last audit found it damaged".into()));
+        }
+        let members = Members {
+            chain: &self.genesis.chain_id(),
+            contract: &self.contract,
+            group: head.group,
+            issuer: &certified.issuer,
+        };
+        let authorised = evidence.authorised(&recorded).and_then(|authorisation| {
+            let epoch = certified.epoch.as_ref();
+            evidence.is_authorised(&recorded, &authorisation, epoch, &members)
+        });
+        if let Err(error) = authorised {
+            return is_false(error);
+        }
         let proved = evidence.is_intact(&recorded, &challenge, &self.strategy);
-        Ok(match (verdict.is_intact, proved) {
-            (true, Ok(())) if verdict.version == head.version => None,
-            (true, Ok(())) => Some(format!(
+        Ok(match proved {
+            Ok(()) if verdict.version == head.version => None,
+            Ok(()) => Some(format!(
                 "version {} was found intact, version {} was not audited yet",
                 verdict.version, head.version
             )),
-            (true, Err(error)) => Some(format!(
+            Err(error) => Some(format!(
                 "the auditor said \"intact\", but its evidence does not: {error}"
             )),
-            (false, _) => Some("the last audit found it damaged".into()),
         })
     }
 

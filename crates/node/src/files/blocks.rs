@@ -2,8 +2,10 @@
 
 use super::{FilesError, Store, vault_id};
 use cairn_crypto::{
-    possession::{Block, BlockName, BlockVersion, FileId, GroupSecret, Tag, Tagged, verify_tags},
-    seal,
+    possession::{
+        Block, BlockName, BlockVersion, FileId, GroupKey, GroupSecret, Tag, Tagged, verify_tags,
+    },
+    seal::{self, RegisterKey},
 };
 use cairn_vault::{Blocks, Vault as _};
 use commonware_codec::{Copying, DecodeExt as _, Encode as _};
@@ -37,45 +39,49 @@ fn context(file: &FileId, name: &BlockName) -> Vec<u8> {
     [&file.0[..], &name.id.to_be_bytes(), &name.version.0].concat()
 }
 
+/// Opens a block that the vault returned.
+pub(super) fn unseal(
+    key: &RegisterKey,
+    file: &FileId,
+    name: &BlockName,
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, seal::Error> {
+    key.open(&context(file, name), sealed)
+}
+
 impl Store {
     /// Seals the content of one block.
     pub(super) fn seal(
         &mut self,
+        key: &RegisterKey,
         file: &FileId,
         name: BlockName,
         content: &[u8],
     ) -> Result<Fresh, FilesError> {
-        let sealed = self
-            .content
-            .seal(&context(file, &name), content, &mut self.rng)?;
+        let sealed = key.seal(&context(file, &name), content, &mut self.rng)?;
         Ok(Fresh { name, sealed })
     }
 
-    /// Opens a block that the vault returned.
-    pub(super) fn unseal(
-        &self,
-        file: &FileId,
-        name: &BlockName,
-        sealed: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, seal::Error> {
-        self.content.open(&context(file, name), sealed)
-    }
-
     /// The member tags, the vault verifies and stores. When this returns, the blocks are on disk.
-    pub(super) async fn send(&mut self, file: &FileId, fresh: &[Fresh]) -> Result<(), FilesError> {
-        let tags = tag_all(&self.secret, file, fresh)?;
-        self.accept(file, fresh, &tags).await
+    pub(super) async fn send(
+        &mut self,
+        secret: &GroupSecret,
+        file: &FileId,
+        fresh: &[Fresh],
+    ) -> Result<(), FilesError> {
+        let tags = tag_all(secret, file, fresh)?;
+        self.accept(secret.key(), file, fresh, &tags).await
     }
 
     /// The vault's part of an upload (10.3): refuses blocks whose tags are false.
     async fn accept(
         &mut self,
+        key: &GroupKey,
         file: &FileId,
         fresh: &[Fresh],
         tags: &[Tag],
     ) -> Result<(), FilesError> {
         let vault = self.vault()?;
-        let key = self.secret.key();
         let parsed = fresh
             .iter()
             .map(|block| Block::new(key.sectors(), &block.sealed))

@@ -1,7 +1,7 @@
 //! A demonstration: a file is uploaded, loses a block on purpose, and the audit catches it.
 
 use super::{
-    AuditReport, BLOCK_CONTENT, FilesError, Store, UploadReport, open, parse_id,
+    AuditReport, BLOCK_CONTENT, FilesError, Name, Store, UploadReport, Who, open, parse_id,
     sabotage::{Damage, damage_block},
 };
 use serde::Serialize;
@@ -22,7 +22,12 @@ pub struct LossReport {
     pub after: AuditReport,
     /// Whether the loss was found, and nothing before it.
     pub caught: bool,
+    /// The member who uploaded it, as manager and LEA found out.
+    pub member: String,
 }
+
+/// Why LEA wants to know who uploaded it.
+const REASON: &[u8] = b"demonstration";
 
 /// Makes a store in `directory`, which is empty or absent, and shows a loss. Takes some seconds,
 /// for an audit waits for a round that follows. Not to be called inside a runtime: the store
@@ -37,21 +42,34 @@ pub fn show_loss(directory: &Path) -> Result<LossReport, FilesError> {
     fs::create_dir_all(directory).map_err(FilesError::path("create", directory))?;
     fs::write(&source, content()).map_err(FilesError::path("write", &source))?;
     let (upload, before) = open(&store, true, async |files: &mut Store| {
-        let upload = files.put(&source, |_| {}).await?;
+        let [group, ada, bob] = [name("plant")?, name("ada")?, name("bob")?];
+        files.found(group, ada).await?;
+        files.join(&group, bob).await?;
+        let who = Who {
+            group: Some(group),
+            member: Some(bob),
+        };
+        let upload = files.put(&source, &who, |_| {}).await?;
         let before = files.audit(&parse_id(&upload.file)?).await?;
         Ok((upload, before))
     })?;
     let file = parse_id(&upload.file)?;
     damage_block(&store, &file, Damage::Lose)?;
-    let after = open(&store, false, async |files: &mut Store| {
-        files.audit(&file).await
+    let (after, trace) = open(&store, false, async |files: &mut Store| {
+        let after = files.audit(&file).await?;
+        Ok((after, files.trace(&file, None, REASON).await?))
     })?;
     Ok(LossReport {
         caught: before.intact && !after.intact,
         upload,
         before,
         after,
+        member: trace.member,
     })
+}
+
+fn name(text: &str) -> Result<Name, FilesError> {
+    Ok(Name::new(text)?)
 }
 
 /// Lines of a made-up measurement.

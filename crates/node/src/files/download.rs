@@ -2,11 +2,12 @@
 
 use super::{
     FilesError, MAX_FILE_BLOCKS, Store,
-    blocks::{name, vault_name},
+    blocks::{name, unseal, vault_name},
+    groups::Who,
     hex, vault_id,
 };
-use cairn_crypto::possession::{FileId, Index};
-use cairn_ledger::contracts::files::VersionRecord;
+use cairn_contracts::files::VersionRecord;
+use cairn_crypto::possession::{FileId, Index, KeyId};
 use cairn_vault::Vault as _;
 use commonware_codec::{Decode as _, EncodeSize as _, RangeCfg, Write as _};
 use commonware_cryptography::{Hasher as _, Sha256};
@@ -48,11 +49,16 @@ impl Store {
     pub async fn get(
         &mut self,
         file: &FileId,
+        who: &Who,
         out: &mut impl Write,
         destination: &Path,
     ) -> Result<GetReport, FilesError> {
-        let version = self.latest(file).await?;
-        let (slots, _) = self.slots(file, version).await?;
+        let head = self.known(file).await?;
+        let version = head.version;
+        let (slots, record) = self.slots(file, version).await?;
+        let key = self
+            .content_key(who, head.group, &KeyId(record.kid))
+            .await?;
         let vault = self.vault()?;
         let mut bytes = 0;
         for (id, edition) in (0..).zip(&slots) {
@@ -68,7 +74,7 @@ impl Store {
                 Err(cairn_vault::Error::Corrupt(_)) => return Err(damaged("was changed")),
                 Err(error) => return Err(error.into()),
             };
-            let content = self.unseal(file, &name, block.bytes());
+            let content = unseal(&key, file, &name, block.bytes());
             let content = content.map_err(|_| damaged("was changed"))?;
             out.write_all(&content)
                 .map_err(FilesError::path("write", destination))?;

@@ -2,7 +2,8 @@
 
 use crate::{embedded::EmbeddedError, home::HomeError, ledger::LedgerError, network::NetworkError};
 use cairn_chain::ReadError;
-use cairn_crypto::{possession, seal};
+use cairn_crypto::{issuer, possession, seal};
+use cairn_protocol::group::{AuthorisationError, GroupError, Name};
 use std::{io, path::PathBuf};
 use thiserror::Error;
 
@@ -40,6 +41,49 @@ pub enum FilesError {
     /// The caller's: an empty file has nothing to audit.
     #[error("{0} is empty: there is nothing to keep or to audit")]
     Empty(PathBuf),
+    /// The caller's: the ledger knows no such version.
+    #[error("the file has no version {version}; the latest is {latest}")]
+    UnknownVersion {
+        /// The version asked for.
+        version: u64,
+        /// The latest one.
+        latest: u64,
+    },
+    /// The caller's: no group of this name.
+    #[error("the store has no group {0}; `cairn file group create` makes one")]
+    UnknownGroup(Name),
+    /// The caller's: the name is taken.
+    #[error("the store has a group {0} already")]
+    GroupTaken(Name),
+    /// The caller's: a file stays with its group.
+    #[error("the file does not belong to group {0}")]
+    OtherGroup(Name),
+    /// The caller's: nobody of this name here.
+    #[error("{0} is no member of the group; `cairn file group join` enrols one")]
+    UnknownMember(Name),
+    /// The caller's: the keys of this epoch were not given to this member.
+    #[error("{0} has left the group, and has no key of this epoch")]
+    NoLongerMember(Name),
+    /// The caller's: as many groups as the store takes.
+    #[error("the store has {0} groups, the most that it takes")]
+    TooManyGroups(u16),
+    /// The caller's, or a role's: a rule of groups.
+    #[error(transparent)]
+    Group(#[from] GroupError),
+    /// The issuers refuse.
+    #[error("issuers: {0}")]
+    Issuers(#[from] issuer::Error),
+    /// The issuers signed this linkage value before: manager and LEA are at fault.
+    #[error("issuers: a credential with this linkage value was issued before")]
+    Reissued,
+    /// The uploader is at fault, or the vault that accepted the version.
+    #[error("version {version} was not authorised by a member of its group: {source}")]
+    Unauthorised {
+        /// The version.
+        version: u64,
+        /// Why.
+        source: AuthorisationError,
+    },
     /// The vault lost or changed what the ledger has a record of.
     #[error("file {file} is damaged: {what}")]
     Damaged {
@@ -103,6 +147,21 @@ impl FilesError {
             | Self::NoStore(_)
             | Self::Foreign(_)
             | Self::UnknownFile(_)
+            | Self::UnknownVersion { .. }
+            | Self::UnknownGroup(_)
+            | Self::GroupTaken(_)
+            | Self::OtherGroup(_)
+            | Self::UnknownMember(_)
+            | Self::NoLongerMember(_)
+            | Self::TooManyGroups(_)
+            | Self::Group(
+                GroupError::Name
+                | GroupError::Taken(_)
+                | GroupError::NotAMember
+                | GroupError::Left
+                | GroupError::LastMember
+                | GroupError::Quota,
+            )
             | Self::Path { .. }
             | Self::TooLarge { .. }
             | Self::Empty(_)

@@ -6,20 +6,30 @@
 //! 3. The seed is the certificate's, a threshold signature over the round: it did not exist when
 //!    the opening was final, and is the same whoever computes it.
 //! 4. Challenge and verification follow from seed, ledger record and audit number.
+//! 5. The file record hashes to the digest on the ledger, says what the ledger says, and carries
+//!    the authorisation of a member of the file's group in the epoch of its key.
 //!
 //! A leader who sees the seed of its round coming can let the round fail and so have another
 //! one: one bit of choice for each faulty leader in a row.
 
 use bytes::BufMut;
-use cairn_crypto::possession::{self, Audit, Challenge, FileId, FileRecord, GroupKey, Proof, Root};
+use cairn_contracts::{
+    files::{Verdict, VersionRecord},
+    groups::EpochRecord,
+};
+use cairn_crypto::{
+    credential::IssuerKey,
+    possession::{self, Audit, Challenge, FileId, FileRecord, GroupKey, Proof, Root},
+};
 use cairn_ledger::{
-    ChainId, Genesis, Header,
-    contracts::files::{Verdict, VersionRecord},
+    Address, ChainId, Genesis, Header,
     light::{Client, LedgerProof},
 };
+use cairn_protocol::group::{Authorisation, AuthorisationError, Expected, Suite};
+use cairn_vault::MAX_VERSION_RECORD;
 use commonware_codec::{
-    Buf, Copying, Decode as _, Encode as _, EncodeSize, Error as CodecError, RangeCfg, Read,
-    ReadExt as _, Write,
+    Buf, Copying, Decode as _, DecodeExt as _, Encode as _, EncodeSize, Error as CodecError,
+    RangeCfg, Read, ReadExt as _, Write,
 };
 use commonware_consensus::simplex::scheme::bls12381_threshold::vrf::Seedable;
 use commonware_cryptography::{Hasher as _, Sha256, bls12381::primitives::variant::MinSig};
@@ -39,6 +49,10 @@ pub(super) enum EvidenceError {
     Round,
     #[error("its file, audit or group key is another one than the verdict's")]
     Other,
+    #[error("its file record is not the one on the ledger")]
+    Record,
+    #[error("the version was not authorised by a member of its group: {0}")]
+    Unauthorised(#[from] AuthorisationError),
 }
 
 /// What a verdict rests on. Encoded, its SHA-256 stands in the verdict.
@@ -50,8 +64,22 @@ pub(super) struct Evidence {
     pub(super) opening: Header,
     /// Header of the next one with its certificate; shows no records.
     pub(super) round: LedgerProof,
+    /// The file record with the member's authorisation, as the vault has it.
+    pub(super) record: Vec<u8>,
     /// The vault's proof; `None` when it gave none.
     pub(super) proof: Option<Vec<u8>>,
+}
+
+/// The file record in a vault's version record, and the authorisation that it carries; `None` for
+/// bytes that are no record.
+pub(super) fn authorisation(
+    bytes: &[u8],
+) -> Option<(FileRecord, Result<Authorisation, AuthorisationError>)> {
+    // The number of slots follows.
+    let (record, _) = bytes.split_last_chunk::<8>()?;
+    let record = FileRecord::decode(Copying(record)).ok()?;
+    let authorisation = Authorisation::from_bytes(&record.auth);
+    Some((record, authorisation))
 }
 
 /// What the ledger says that evidence is checked against.
@@ -63,6 +91,14 @@ pub(super) struct Recorded<'a> {
     pub(super) blocks: u32,
     pub(super) record: &'a VersionRecord,
     pub(super) key: &'a GroupKey,
+}
+
+/// Who may authorise a file's versions, as the ledger says.
+pub(super) struct Members<'a> {
+    pub(super) chain: &'a ChainId,
+    pub(super) contract: &'a Address,
+    pub(super) group: u16,
+    pub(super) issuer: &'a IssuerKey<Suite>,
 }
 
 impl<'a> Recorded<'a> {
@@ -128,6 +164,42 @@ impl Evidence {
             .map_err(|_| EvidenceError::Other)
     }
 
+    /// Step 5: the member's authorisation, whose credential's epoch still has to be looked up.
+    pub(super) fn authorised(
+        &self,
+        recorded: &Recorded<'_>,
+    ) -> Result<Authorisation, EvidenceError> {
+        let is_recorded = Sha256::hash(&[&self.record]).0 == recorded.record.digest;
+        let found = authorisation(&self.record).filter(|_| is_recorded);
+        let (record, authorisation) = found.ok_or(EvidenceError::Record)?;
+        if record.to_authorise() != recorded.file_record().to_authorise() {
+            return Err(EvidenceError::Record);
+        }
+        Ok(authorisation?)
+    }
+
+    /// Step 5, with the key of the credential's epoch as the ledger has it.
+    pub(super) fn is_authorised(
+        &self,
+        recorded: &Recorded<'_>,
+        authorisation: &Authorisation,
+        epoch: Option<&EpochRecord>,
+        members: &Members<'_>,
+    ) -> Result<(), EvidenceError> {
+        if epoch.is_none_or(|epoch| epoch.kid != recorded.record.kid) {
+            return Err(EvidenceError::Record);
+        }
+        let expected = Expected {
+            chain: members.chain,
+            contract: members.contract,
+            group: members.group,
+            epoch: authorisation.epoch(),
+            at_ms: recorded.record.recorded_ms,
+            record: &recorded.file_record().to_authorise(),
+        };
+        Ok(authorisation.check(members.issuer, &expected)?)
+    }
+
     /// Step 4: whether the proof answers the challenge.
     pub(super) fn is_intact(
         &self,
@@ -162,13 +234,15 @@ impl Write for Evidence {
         self.number.write(buf);
         self.opening.write(buf);
         self.round.write(buf);
+        self.record.write(buf);
         self.proof.write(buf);
     }
 }
 
 impl EncodeSize for Evidence {
     fn encode_size(&self) -> usize {
-        32 + 8 + self.opening.encode_size() + self.round.encode_size() + self.proof.encode_size()
+        let headers = self.opening.encode_size() + self.round.encode_size();
+        32 + 8 + headers + self.record.encode_size() + self.proof.encode_size()
     }
 }
 
@@ -181,6 +255,7 @@ impl Read for Evidence {
             number: u64::read(buf)?,
             opening: Header::read(buf)?,
             round: LedgerProof::read(buf)?,
+            record: Vec::read_cfg(buf, &(RangeCfg::from(0..=MAX_VERSION_RECORD), ()))?,
             proof: Option::read_cfg(buf, &(RangeCfg::from(0..=MAX_PROOF_BYTES), ()))?,
         })
     }

@@ -5,7 +5,7 @@
 //! in a crash cost an upload of these blocks, no more.
 
 use super::FilesError;
-use cairn_crypto::possession::FileId;
+use cairn_crypto::possession::{FileId, KeyId};
 use commonware_cryptography::{Hasher as _, Sha256};
 use std::{
     collections::HashMap,
@@ -23,17 +23,19 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// The journal of uploading `source` to a file (`None`: to a new one, which is `fresh`).
+    /// The journal of uploading `source` under the tagging key `kid` to a file (`None`: to a new one,
+    /// which is `fresh`).
     pub(super) fn open(
         directory: &Path,
         source: &Path,
+        kid: &KeyId,
         target: Option<FileId>,
         fresh: FileId,
     ) -> Result<Self, FilesError> {
         fs::create_dir_all(directory).map_err(FilesError::path("create", directory))?;
         let source = fs::canonicalize(source).map_err(FilesError::path("read", source))?;
         let to = target.map_or([0; 32], |file| file.0);
-        let name = Sha256::hash(&[&to, source.as_os_str().as_encoded_bytes()]);
+        let name = Sha256::hash(&[&to, &kid.0, source.as_os_str().as_encoded_bytes()]);
         let path = directory.join(name.to_string());
         let found = match fs::read(&path) {
             Ok(bytes) => bytes,
@@ -60,6 +62,22 @@ impl Journal {
             editions: editions.collect(),
             path,
         })
+    }
+
+    /// The files of all unfinished uploads.
+    pub(super) fn unfinished(directory: &Path) -> Result<Vec<FileId>, FilesError> {
+        let failed = |error| FilesError::path("read", directory)(error);
+        let entries = match fs::read_dir(directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut files = Vec::new();
+        for entry in entries {
+            let bytes = fs::read(entry.map_err(failed)?.path()).map_err(failed)?;
+            files.extend(bytes.first_chunk().copied().map(FileId));
+        }
+        Ok(files)
     }
 
     /// The edition of a block that was acknowledged before.

@@ -1,22 +1,19 @@
 //! A store: opened, with its ledger running.
 
-use super::FilesError;
+use super::{FilesError, issuers::Issuers};
 use crate::{
     clock::TraceClock,
-    embedded::{Keys, constitution, signing_key, start_validators, stop_validators},
+    embedded::{self, Keys, constitution, signing_key, start_validators, stop_validators},
     home::Home,
     ledger::Ledger,
     network::NetworkError,
 };
-use cairn_crypto::{
-    possession::{FileId, GroupKey, GroupSecret, KeyId, Sectors},
-    seal::RegisterKey,
+use cairn_contracts::{
+    files::{self, AuditState, FileHead, Operation, Parameters, VersionRecord},
+    groups,
 };
-use cairn_ledger::{
-    Address, Genesis, PrivateKey, StateKey,
-    contracts::files::{self, AuditState, FileHead, Operation, Parameters, VersionRecord},
-    execute::instance_key,
-};
+use cairn_crypto::possession::{FileId, GroupKey, KeyId};
+use cairn_ledger::{Address, Genesis, PrivateKey, StateKey, execute::instance_key};
 use cairn_vault::Embedded;
 use commonware_codec::{Encode as _, Read};
 use commonware_cryptography::Signer as _;
@@ -25,18 +22,19 @@ use commonware_runtime::{
     Clock as _, Runner as _, Supervisor as _,
     tokio::{Config as RuntimeConfig, Context, Runner},
 };
-use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use rand::{SeedableRng as _, rngs::StdRng};
 use std::{
     fs,
     io::{self, Read as _},
     num::NonZeroUsize,
     path::{Path, PathBuf},
+    sync::Arc,
     time::UNIX_EPOCH,
 };
-use zeroize::Zeroizing;
 
-/// TA's first transaction deploys the contract.
-const DEPLOYMENT_NONCE: u64 = 1;
+/// The nonces of TA's first transactions, which deploy.
+const GROUPS_NONCE: u64 = 1;
+const FILES_NONCE: u64 = 2;
 
 /// How long a transaction may wait for a block, in milliseconds.
 const PATIENCE_MS: u64 = 60_000;
@@ -55,13 +53,16 @@ pub struct Store {
     pub(super) contract: Address,
     pub(super) operator: PrivateKey,
     pub(super) auditor: PrivateKey,
-    pub(super) secret: GroupSecret,
-    pub(super) content: RegisterKey,
+    pub(super) ta: PrivateKey,
+    pub(super) lea: PrivateKey,
+    pub(super) groups: Address,
+    pub(super) issuers: Issuers,
+    pub(super) home: Arc<Home>,
     /// Opened at first use: an audit of a store whose vault does not even open has a verdict too.
     vault: Option<Embedded>,
     pub(super) strategy: Rayon,
     pub(super) rng: StdRng,
-    clock: TraceClock,
+    pub(super) clock: TraceClock,
     nonce: u64,
 }
 
@@ -82,7 +83,7 @@ where
         }
         prepare(path)?;
     }
-    let home = Home::open(&network)?;
+    let home = Arc::new(Home::open(&network)?);
     let config = RuntimeConfig::default().with_storage_directory(home.chain_storage());
     Runner::new(config).start(|context| async move {
         let mut rng = StdRng::from_rng(&mut context.child("seed"));
@@ -92,9 +93,10 @@ where
         let ta = signing_key(&home, "ta", &mut rng)?;
         let lea = signing_key(&home, "lea", &mut rng)?;
         let (genesis, keys): (Genesis, Keys) =
-            constitution(&home, 1, [&ta, &lea], now_ms, &mut rng)
+            constitution(&home, embedded::NAME, 1, [&ta, &lea], now_ms, &mut rng)
                 .map_err(|error: NetworkError| FilesError::Embedded(error.into()))?;
-        let validators = start_validators(&context, &genesis, keys, &clock).await?;
+        let validators =
+            start_validators(&context, embedded::PARTITION, &genesis, keys, &clock).await?;
         let ledger = Ledger::observe(&context, validators[0].0.chain().clone());
         // The system's clock may have been set back since the last block.
         let mut blocks = ledger.chain().finalized();
@@ -102,11 +104,14 @@ where
         clock.advance(first.map_or(0, |block| block.time_ms), u64::MAX);
         let result = async {
             let mut store = Store {
-                contract: Address::of_instance(&ta.public_key(), DEPLOYMENT_NONCE),
+                contract: Address::of_instance(&ta.public_key(), FILES_NONCE),
+                groups: Address::of_instance(&ta.public_key(), GROUPS_NONCE),
                 operator: signing_key(&home, "operator", &mut rng)?,
                 auditor: signing_key(&home, "auditor", &mut rng)?,
-                secret: tagging_secret(&home, &mut rng)?,
-                content: content_key(&home, &mut rng)?,
+                issuers: Issuers::open(&home, &network.join("issued"), &mut rng)?,
+                ta,
+                lea,
+                home: home.clone(),
                 vault: None,
                 strategy: threads()?,
                 nonce: 0,
@@ -116,8 +121,7 @@ where
                 rng,
                 clock,
             };
-            store.publish_key()?;
-            store.deploy(&ta).await?;
+            store.deploy().await?;
             work(&mut store).await
         }
         .await;
@@ -154,32 +158,6 @@ fn threads() -> Result<Rayon, FilesError> {
         .map_err(|error| FilesError::path("start threads for", "tags")(io::Error::other(error)))
 }
 
-fn tagging_secret(home: &Home, rng: &mut StdRng) -> Result<GroupSecret, FilesError> {
-    const NAME: &str = "tagging";
-    if let Some(bytes) = home.secret(NAME)? {
-        return GroupSecret::from_bytes(&bytes).map_err(|_| FilesError::Key(NAME.into()));
-    }
-    let secret = GroupSecret::generate(Sectors::new(super::SECTORS)?, rng);
-    home.set_secret(NAME, &secret.to_bytes())?;
-    Ok(secret)
-}
-
-fn content_key(home: &Home, rng: &mut StdRng) -> Result<RegisterKey, FilesError> {
-    const NAME: &str = "content";
-    let bytes = match home.secret(NAME)? {
-        Some(bytes) => bytes,
-        None => {
-            let mut bytes = Zeroizing::new(vec![0; 32]);
-            rng.fill_bytes(&mut bytes);
-            home.set_secret(NAME, &bytes)?;
-            bytes
-        }
-    };
-    let key: Result<&[u8; 32], _> = bytes.as_slice().try_into();
-    let key = key.map_err(|_| FilesError::Key(NAME.into()))?;
-    Ok(RegisterKey::new(key))
-}
-
 impl Store {
     /// The vault, opened.
     pub(super) fn vault(&mut self) -> Result<Embedded, FilesError> {
@@ -191,22 +169,35 @@ impl Store {
         Ok(vault)
     }
 
-    async fn deploy(&mut self, ta: &PrivateKey) -> Result<(), FilesError> {
-        if self.ledger.get(&[instance_key(&self.contract)]).await?[0]
-            .1
-            .is_some()
-        {
-            return Ok(());
-        }
-        let parameters = Parameters {
+    /// Deploys the contracts, unless an earlier run has.
+    async fn deploy(&mut self) -> Result<(), FilesError> {
+        let deployer = self.ta.public_key();
+        let expires_ms = self.clock.now_ms() + PATIENCE_MS;
+        let issuer = self.issuers.key().element().to_bytes();
+        let of_groups = groups::Parameters { issuer };
+        let of_files = Parameters {
             operator: self.operator.public_key(),
             auditor: self.auditor.public_key(),
             interval_ms: AUDIT_INTERVAL_MS,
+            groups: self.groups,
         };
-        let expires_ms = self.clock.now_ms() + PATIENCE_MS;
-        let deployment = files::deploy(DEPLOYMENT_NONCE, expires_ms, &ta.public_key(), &parameters);
-        let signed = deployment.sign(&self.genesis.chain_id(), &[ta]);
-        Ok(self.ledger.execute(signed).await?)
+        for (contract, deployment) in [
+            (
+                self.groups,
+                groups::deploy(GROUPS_NONCE, expires_ms, &deployer, &of_groups),
+            ),
+            (
+                self.contract,
+                files::deploy(FILES_NONCE, expires_ms, &deployer, &of_files),
+            ),
+        ] {
+            let found = self.ledger.get(&[instance_key(&contract)]).await?;
+            if found.iter().all(|(_, record)| record.is_none()) {
+                let signed = deployment.sign(&self.genesis.chain_id(), &[&self.ta]);
+                self.ledger.execute(signed).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Milliseconds since 1970 on the store's clock.
@@ -220,11 +211,17 @@ impl Store {
         signer: &PrivateKey,
         operation: &Operation,
     ) -> cairn_ledger::SignedTransaction {
+        let (nonce, expires_ms) = self.next_nonce();
+        files::call(nonce, expires_ms, self.contract, self.groups, operation)
+            .sign(&self.genesis.chain_id(), &[signer])
+    }
+
+    /// A nonce that was never used, and the end of its transaction's life in milliseconds.
+    pub(super) fn next_nonce(&mut self) -> (u64, u64) {
         let now_ms = self.clock.now_ms();
         // Later than any nonce of an earlier run.
         self.nonce = (self.nonce + 1).max(now_ms.saturating_mul(1_000));
-        files::call(self.nonce, now_ms + PATIENCE_MS, self.contract, operation)
-            .sign(&self.genesis.chain_id(), &[signer])
+        (self.nonce, now_ms + PATIENCE_MS)
     }
 
     /// A record of the contract.
@@ -249,9 +246,19 @@ impl Store {
 
     /// The latest version of a file that must exist.
     pub(super) async fn latest(&self, file: &FileId) -> Result<u64, FilesError> {
+        Ok(self.known(file).await?.version)
+    }
+
+    /// Where a file stands that must exist.
+    pub(super) async fn known(&self, file: &FileId) -> Result<FileHead, FilesError> {
         let head = self.head(file).await?;
-        head.map(|head| head.version)
-            .ok_or_else(|| FilesError::UnknownFile(super::hex(&file.0)))
+        head.ok_or_else(|| FilesError::UnknownFile(super::hex(&file.0)))
+    }
+
+    /// How many files there are.
+    pub(super) async fn count(&self) -> Result<u64, FilesError> {
+        let count = self.record(files::count_key(&self.contract), "the roll");
+        Ok(count.await?.unwrap_or(0))
     }
 
     pub(super) async fn version(
@@ -275,9 +282,8 @@ impl Store {
     }
 
     /// Writes the public key beside the others, so that audits of old epochs stay verifiable.
-    fn publish_key(&self) -> Result<(), FilesError> {
-        let key = self.secret.key();
-        let directory = self.path.join("groups");
+    pub(super) fn publish_key(&self, key: &GroupKey) -> Result<(), FilesError> {
+        let directory = self.path.join("keys");
         let path = directory.join(super::hex(&key.kid().0));
         if path.exists() {
             return Ok(());
@@ -291,7 +297,7 @@ impl Store {
     /// The public key of this name, of any epoch.
     pub(super) fn group_key(&self, kid: &KeyId) -> Result<GroupKey, FilesError> {
         let name = super::hex(&kid.0);
-        let path = self.path.join("groups").join(&name);
+        let path = self.path.join("keys").join(&name);
         let mut bytes = Vec::new();
         fs::File::open(&path)
             .and_then(|file| file.take(MAX_KEY_BYTES).read_to_end(&mut bytes))

@@ -2,16 +2,22 @@
 
 use super::{
     BLOCK_CONTENT, FilesError, MAX_FILE_BLOCKS, Store,
-    blocks::{BATCH, Fresh, name, vault_name},
+    blocks::{BATCH, Fresh, name, unseal, vault_name},
     download::{Slots, index_of},
+    evidence::authorisation,
+    groups::{Uploader, Who},
     hex,
     journal::Journal,
     vault_id,
 };
-use cairn_crypto::possession::{FileId, FileRecord};
-use cairn_ledger::contracts::files::{Operation, TagKey};
+use cairn_contracts::files::{Operation, TagKey};
+use cairn_crypto::{
+    possession::{FileId, FileRecord, KeyId},
+    seal::RegisterKey,
+};
+use cairn_protocol::group::Expected;
 use cairn_vault::{Change, FileVersion, Vault as _};
-use commonware_codec::{Copying, DecodeExt as _, Encode as _, Write as _};
+use commonware_codec::{Encode as _, Write as _};
 use commonware_cryptography::{Hasher as _, Sha256, Signer as _};
 use rand::Rng as _;
 use serde::Serialize;
@@ -59,9 +65,11 @@ impl Store {
     pub async fn put(
         &mut self,
         path: &Path,
+        who: &Who,
         progress: impl FnMut(u64),
     ) -> Result<UploadReport, FilesError> {
-        self.upload(path, None, progress).await
+        let uploader = self.uploader(who, None).await?;
+        self.upload(path, None, uploader, progress).await
     }
 
     /// Makes the content of `path` the next version of a file. Only blocks that changed are sent.
@@ -73,16 +81,19 @@ impl Store {
         &mut self,
         file: FileId,
         path: &Path,
+        who: &Who,
         progress: impl FnMut(u64),
     ) -> Result<UploadReport, FilesError> {
-        self.latest(&file).await?;
-        self.upload(path, Some(file), progress).await
+        let head = self.known(&file).await?;
+        let uploader = self.uploader(who, Some(head.group)).await?;
+        self.upload(path, Some(file), uploader, progress).await
     }
 
     async fn upload(
         &mut self,
         path: &Path,
         target: Option<FileId>,
+        mut uploader: Uploader,
         mut progress: impl FnMut(u64),
     ) -> Result<UploadReport, FilesError> {
         let started = Instant::now();
@@ -90,12 +101,16 @@ impl Store {
         let mut fresh_id = [0; 32];
         self.rng.fill_bytes(&mut fresh_id);
         let uploads = self.path.join("uploads");
-        let journal = Journal::open(&uploads, path, target, FileId(fresh_id))?;
+        let kid = uploader.secret.key().kid();
+        let journal = Journal::open(&uploads, path, &kid, target, FileId(fresh_id))?;
         let file = journal.file;
         let base_version = self.settle(&file).await?;
-        let base = match base_version {
-            0 => Slots::new(),
-            version => self.slots(&file, version).await?.0,
+        let (base, base_kid) = match base_version {
+            0 => (Slots::new(), kid),
+            version => {
+                let (slots, record) = self.slots(&file, version).await?;
+                (slots, KeyId(record.kid))
+            }
         };
         let live: Vec<usize> = (0..base.len())
             .filter(|slot| base[*slot].is_some())
@@ -121,13 +136,16 @@ impl Store {
                     slots.push(None);
                 }
                 let id = slot as u64;
-                let known = [slots[slot], journal.edition(id)];
-                slots[slot] = match self.present(&file, id, known, &content).await? {
+                // Blocks of an older epoch are tagged and sealed again, under its own key.
+                let of_base = slots[slot].filter(|_| base_kid == kid);
+                let known = [of_base, journal.edition(id)];
+                let key = &uploader.content;
+                slots[slot] = match self.present(key, &file, id, known, &content).await? {
                     Some(edition) => Some(edition),
                     None => {
                         let mut edition = [0; 16];
                         self.rng.fill_bytes(&mut edition);
-                        waiting.push(self.seal(&file, name(id, edition), &content)?);
+                        waiting.push(self.seal(key, &file, name(id, edition), &content)?);
                         Some(edition)
                     }
                 };
@@ -136,7 +154,7 @@ impl Store {
             }
             let is_last = content.len() < BLOCK_CONTENT;
             if waiting.len() == BATCH || (is_last && !waiting.is_empty()) {
-                self.send(&file, &waiting).await?;
+                self.send(&uploader.secret, &file, &waiting).await?;
                 journal.append(waiting.iter().map(|b| (b.name.id, b.name.version.0)))?;
                 sent_blocks += waiting.len() as u64;
                 waiting.clear();
@@ -155,7 +173,8 @@ impl Store {
         for slot in live.iter().skip(kept) {
             slots[*slot] = None;
         }
-        self.commit(&file, base_version, &base, &slots).await?;
+        self.commit(&mut uploader, &file, base_version, &base, &slots)
+            .await?;
         let version = self.settle(&file).await?;
         journal.remove()?;
         let digest = self.version(&file, version).await?.digest;
@@ -175,6 +194,7 @@ impl Store {
     /// The edition among `known` in which the vault has exactly this content.
     async fn present(
         &mut self,
+        key: &RegisterKey,
         file: &FileId,
         id: u64,
         known: [Option<[u8; 16]>; 2],
@@ -189,7 +209,7 @@ impl Store {
                 Err(cairn_vault::Error::Corrupt(_)) => None,
                 Err(error) => return Err(error.into()),
             };
-            let opened = found.map(|block| self.unseal(file, &name, block.bytes()));
+            let opened = found.map(|block| unseal(key, file, &name, block.bytes()));
             if matches!(opened, Some(Ok(opened)) if *opened == content) {
                 return Ok(Some(edition));
             }
@@ -197,9 +217,11 @@ impl Store {
         Ok(None)
     }
 
-    /// Commits the next version to the vault, unless nothing changed.
+    /// Commits the next version to the vault, authorised by a credential that serves once, unless
+    /// nothing changed.
     async fn commit(
         &mut self,
+        uploader: &mut Uploader,
         file: &FileId,
         base_version: u64,
         base: &Slots,
@@ -219,7 +241,12 @@ impl Store {
         }
         let number = base_version + 1;
         let index = index_of(slots);
-        let record = FileRecord::new(*file, number, &index, self.secret.key());
+        let mut record = FileRecord::new(*file, number, &index, uploader.secret.key());
+        let spent = self.spend(uploader)?;
+        let digest = record.to_authorise();
+        record.auth = spent
+            .authorise(&self.contract, &digest, &mut self.rng)
+            .to_bytes();
         let mut bytes = record.encode().to_vec();
         (slots.len() as u64).write(&mut bytes);
         let version = FileVersion::new(vault_id(file), number, bytes, changes)?;
@@ -227,10 +254,20 @@ impl Store {
         Ok(())
     }
 
+    /// Records what is left of unfinished uploads, so that nothing of this epoch waits when the next
+    /// one begins.
+    pub(super) async fn settle_all(&mut self) -> Result<(), FilesError> {
+        for file in Journal::unfinished(&self.path.join("uploads"))? {
+            self.settle(&file).await?;
+        }
+        Ok(())
+    }
+
     /// Records on the ledger what the vault has committed, if a crash came between, and returns
     /// the version that both have.
-    async fn settle(&mut self, file: &FileId) -> Result<u64, FilesError> {
-        let recorded = self.head(file).await?.map_or(0, |head| head.version);
+    pub(super) async fn settle(&mut self, file: &FileId) -> Result<u64, FilesError> {
+        let head = self.head(file).await?;
+        let recorded = head.as_ref().map_or(0, |head| head.version);
         let vault = self.vault()?;
         let committed = vault.latest_version(&vault_id(file)).await?.unwrap_or(0);
         if committed <= recorded {
@@ -243,11 +280,32 @@ impl Store {
         };
         let bytes = vault.version_record(&vault_id(file), version).await?;
         let bytes = bytes.ok_or_else(damaged)?;
-        let (fields, _) = bytes.split_last_chunk::<8>().ok_or_else(damaged)?;
-        let record = FileRecord::decode(Copying(fields)).map_err(|_| damaged())?;
+        let unauthorised = |source| FilesError::Unauthorised { version, source };
+        let (record, authorisation) = authorisation(&bytes).ok_or_else(damaged)?;
+        let authorisation = authorisation.map_err(unauthorised)?;
+        // The operator accepts what some member of the file's group made, in the current epoch.
+        let group = head.as_ref().map_or(authorisation.group(), |h| h.group);
+        let epoch = self.group_record(group).await?.map_or(0, |g| g.epoch);
+        let expected = Expected {
+            chain: &self.genesis.chain_id(),
+            contract: &self.contract,
+            group,
+            epoch,
+            at_ms: self.now_ms(),
+            record: &record.to_authorise(),
+        };
+        authorisation
+            .check(&self.issuers.key(), &expected)
+            .map_err(unauthorised)?;
+        let place = match head {
+            Some(head) => head.place,
+            None => self.count().await?,
+        };
         let v = record.v.encode();
         let operation = Operation::Record {
             file: file.0,
+            group,
+            place,
             version,
             digest: Sha256::hash(&[&bytes]).0,
             root: record.root.0,

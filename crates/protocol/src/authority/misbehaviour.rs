@@ -16,15 +16,13 @@
 //! * `V-MIS-3` it re-verifies ([`Evidence::verify`]);
 //! * `V-MIS-4` that is so for as many different RSUs as the contract demands.
 
-use cairn_ledger::{
-    Address, ChainId, Record, Rid, StateKey, Uid,
-    contracts::{
-        keys::{RsuRecord, VehicleRecord, rsu_key, vehicle_key},
-        misbehaviour::{
-            Parameters, SubjectRecord, VoteRecord, parameters_state_key, subject_key, vote_key,
-        },
+use cairn_contracts::{
+    keys::{RsuRecord, VehicleRecord, rsu_key, vehicle_key},
+    misbehaviour::{
+        Parameters, SubjectRecord, VoteRecord, parameters_state_key, subject_key, vote_key,
     },
 };
+use cairn_ledger::{Address, ChainId, Record, Rid, StateKey, Uid};
 use commonware_codec::{Error, Read};
 use rand_core::CryptoRng;
 use thiserror::Error as ThisError;
@@ -113,6 +111,12 @@ impl Justified {
     #[must_use]
     pub const fn subject(&self) -> Uid {
         self.subject
+    }
+
+    /// The RSUs whose votes are justified.
+    #[must_use]
+    pub fn rsus(&self) -> &[Rid] {
+        &self.rsus
     }
 
     /// The reason for the register and for LEA.

@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 
 use bytes::{BufMut, Bytes};
+use cairn_contracts::keys::{self, Operation, RsuRecord, VehicleRecord};
 use cairn_crypto::seal::{self, RegisterKey};
-use cairn_ledger::{
-    Address, ChainId, PrivateKey, SignedTransaction, Uid,
-    contracts::keys::{self, Operation, RsuRecord, VehicleRecord},
-};
+use cairn_ledger::{Address, ChainId, PrivateKey, SignedTransaction, Uid};
 use commonware_codec::{
     Buf, Copying, DecodeExt as _, Encode as _, EncodeSize, Error, FixedSize as _, RangeCfg, Read,
     ReadExt, Write,

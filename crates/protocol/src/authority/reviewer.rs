@@ -1,8 +1,8 @@
 //! LEA: looks at every case again before it countersigns.
 
+use cairn_contracts::keys::{self, Operation};
 use cairn_ledger::{
     Action, Address, ChainId, PrivateKey, PublicKey, SignedTransaction, Uid,
-    contracts::keys::{self, Operation},
     transaction::verify_signatures,
 };
 use commonware_codec::{Copying, DecodeRangeExt as _};

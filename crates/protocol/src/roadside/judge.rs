@@ -1,25 +1,29 @@
-//! Whether an opened login is accepted: rules `V-HELLO-7` to `V-HELLO-10`, and `V-TOKEN-1` to
-//! `V-TOKEN-8` ([`crate::token`]). Everything here is judged by the records of a final state alone.
+//! Whether an opened login is accepted: rules `V-HELLO-7` to `V-HELLO-10`, `V-ANON-1` to `V-ANON-4`,
+//! and `V-TOKEN-1` to `V-TOKEN-8` ([`crate::token`]). Everything here is judged by a final state alone:
+//! by its records, or by what [`Issuers`] has learned of them.
 
-use cairn_crypto::{noise, schnorr};
-use cairn_ledger::{
-    Address, ChainId, Record, StateKey, Uid,
-    contracts::{
-        keys::{RsuRecord, VehicleRecord, rsu_key, vehicle_key},
-        tokens::{Spend, TokenRecord, token_key},
-    },
+use cairn_contracts::{
+    keys::{RsuRecord, VehicleRecord, rsu_key, vehicle_key},
+    tokens::{Spend, TokenRecord, token_key},
 };
+use cairn_crypto::{noise, schnorr, transcript::Digest};
+use cairn_ledger::{Address, ChainId, Record, StateKey};
 use commonware_codec::Read;
 
-use super::{TokenWhy, Why};
+use super::{
+    AnonymousWhy, Issuers, TokenWhy, Why,
+    issuers::{Valid, end_ms},
+};
 use crate::{
-    login::{Context, Credential, Registered, Way},
+    login::{Anonymous, Context, Credential, Registered, Way},
     session::MAX_VALIDITY_MS,
     token::{self, Holder, MAX_HANDOVERS, SPEND_MARGIN_MS, Token},
-    wire::Beacon,
+    wire::{Beacon, Path, RouteId},
 };
 
 /// Records that were looked up; `None`: the state has none.
+pub type Found = Vec<(StateKey, Option<Record>)>;
+
 type Records = [(StateKey, Option<Record>)];
 
 /// A login that passed the rules up to `V-HELLO-6`.
@@ -29,6 +33,8 @@ pub struct Opened {
     pub(super) responder: noise::Responder,
     pub(super) beacon: Beacon,
     pub(super) credential: Credential,
+    /// The way through relays, if it came through some.
+    pub(super) over: Option<(RouteId, Path)>,
 }
 
 /// What a login is granted.
@@ -54,7 +60,10 @@ impl Opened {
     /// state.
     #[must_use]
     pub fn needs(&self) -> Vec<StateKey> {
-        let mut needs = vec![vehicle_key(&self.keys, &self.claimed())];
+        let mut needs = Vec::new();
+        if let Holder::Registered(uid) = self.claimed() {
+            needs.push(vehicle_key(&self.keys, &uid));
+        }
         if let Credential::Token(token) = &self.credential {
             needs.push(self.token_key(token));
         }
@@ -76,7 +85,7 @@ impl Opened {
 
     /// Who the vehicle says it is. Not checked yet.
     #[must_use]
-    pub const fn claimed(&self) -> Uid {
+    pub const fn claimed(&self) -> Holder {
         self.credential.claimed()
     }
 
@@ -90,10 +99,33 @@ impl Opened {
         token_key(&self.tokens, &token::id(&token.point))
     }
 
+    /// What is to be checked of an anonymous login beside its proof, and the statement that the
+    /// proof has to fit; `None` for other logins, and for those that fail without it.
+    pub(super) fn unproven<'a>(
+        &'a self,
+        chain: &ChainId,
+        issuers: Option<&Issuers>,
+        now_ms: u64,
+    ) -> Option<(Valid, Digest, &'a Anonymous)> {
+        let Credential::Anonymous(shown) = &self.credential else {
+            return None;
+        };
+        let valid = issuers?.judge(shown, now_ms).ok()?;
+        let context = Context {
+            chain,
+            beacon: &self.beacon,
+            ephemeral: &self.responder.ephemeral(),
+        };
+        Some((valid, context.anonymous(&shown.next_token), shown))
+    }
+
+    /// `proof` tells whether an anonymous proof fits, if it was checked already.
     pub(super) fn judge(
         &self,
         chain: &ChainId,
+        issuers: Option<&Issuers>,
         records: &Records,
+        proof: Option<bool>,
         now_ms: u64,
     ) -> Result<Grant, Why> {
         let context = Context {
@@ -102,10 +134,12 @@ impl Opened {
             ephemeral: &self.responder.ephemeral(),
         };
         match &self.credential {
+            Credential::Anonymous(shown) => anonymous(shown, &context, issuers, proof, now_ms)
+                .map_err(|why| Why::Anonymous(shown.linkage, why)),
             Credential::Registered(registered) => {
                 self.registered(registered, &context, records, now_ms)
             }
-            Credential::Token(token) => self.token(token, &context, records, now_ms),
+            Credential::Token(token) => self.token(token, &context, issuers, records, now_ms),
         }
     }
 
@@ -135,7 +169,7 @@ impl Opened {
             return Err(Why::NotValid(*uid));
         }
         Ok(Grant {
-            validity_ms: validity_ms(&record, now_ms),
+            validity_ms: validity_ms(record.valid_until_ms, now_ms),
             holder: Holder::Registered(*uid),
             next_hops: 0,
             shown: None,
@@ -146,11 +180,11 @@ impl Opened {
         &self,
         shown: &Token,
         context: &Context<'_>,
+        issuers: Option<&Issuers>,
         records: &Records,
         now_ms: u64,
     ) -> Result<Grant, Why> {
-        let Holder::Registered(uid) = shown.holder;
-        let refused = |why| Why::Token(uid, why);
+        let refused = |why| Why::Token(shown.holder, why);
         let token: TokenRecord =
             find(records, self.token_key(shown))?.ok_or(refused(TokenWhy::Unknown))?;
         if token.expires_ms < now_ms.saturating_add(SPEND_MARGIN_MS) {
@@ -165,16 +199,24 @@ impl Opened {
         if token.hops >= MAX_HANDOVERS {
             return Err(refused(TokenWhy::Hops(token.hops)));
         }
-        let holder = find::<VehicleRecord>(records, vehicle_key(&self.keys, &uid))?
-            .filter(|holder| holder.is_valid_at(now_ms))
-            .ok_or(refused(TokenWhy::Holder))?;
+        let until_ms = match shown.holder {
+            Holder::Registered(uid) => {
+                find::<VehicleRecord>(records, vehicle_key(&self.keys, &uid))?
+                    .filter(|holder| holder.is_valid_at(now_ms))
+                    .map(|holder| holder.valid_until_ms)
+            }
+            Holder::Anonymous(value) => issuers
+                .is_some_and(|issuers| issuers.admits(&value))
+                .then_some(u64::MAX),
+        };
+        let until_ms = until_ms.ok_or(refused(TokenWhy::Holder))?;
         // As the contract sees it when the spend is executed.
         find::<RsuRecord>(records, rsu_key(&self.keys, token.minted_by))?
             .filter(|minter| minter.revoked_ms.is_none())
             .ok_or(refused(TokenWhy::Minter(token.minted_by)))?;
         let proof = shown.verify(context).ok_or(refused(TokenWhy::Proof))?;
         Ok(Grant {
-            validity_ms: validity_ms(&holder, now_ms),
+            validity_ms: validity_ms(until_ms, now_ms),
             holder: shown.holder,
             next_hops: token.hops + 1,
             shown: Some(ShownToken {
@@ -189,9 +231,34 @@ impl Opened {
     }
 }
 
-/// A session ends with the vehicle's key, at the latest.
-fn validity_ms(record: &VehicleRecord, now_ms: u64) -> u32 {
-    u32::try_from(record.valid_until_ms.saturating_sub(now_ms))
+/// `V-ANON-1` to `V-ANON-4`.
+fn anonymous(
+    shown: &Anonymous,
+    context: &Context<'_>,
+    issuers: Option<&Issuers>,
+    proof: Option<bool>,
+    now_ms: u64,
+) -> Result<Grant, AnonymousWhy> {
+    let issuers = issuers.ok_or(AnonymousWhy::Epoch(shown.epoch))?;
+    let Valid { certificate, key } = issuers.judge(shown, now_ms)?;
+    let fits = proof.unwrap_or_else(|| {
+        let statement = context.anonymous(&shown.next_token);
+        key.verify(&certificate, &statement, &shown.proof).is_ok()
+    });
+    if !fits {
+        return Err(AnonymousWhy::Proof);
+    }
+    Ok(Grant {
+        validity_ms: validity_ms(end_ms(&certificate), now_ms),
+        holder: Holder::Anonymous(shown.linkage),
+        next_hops: 0,
+        shown: None,
+    })
+}
+
+/// A session ends with the vehicle's key or credential, at the latest.
+fn validity_ms(until_ms: u64, now_ms: u64) -> u32 {
+    u32::try_from(until_ms.saturating_sub(now_ms))
         .unwrap_or(u32::MAX)
         .min(MAX_VALIDITY_MS)
 }

@@ -1,13 +1,13 @@
 //! Why an RSU refuses what it receives.
 
-use cairn_crypto::noise;
+use cairn_crypto::{linkage::LinkageValue, noise};
 use cairn_ledger::{Rid, StateKey, Uid};
 use thiserror::Error;
 
 use crate::{
     login::{Asc, Code, CredentialError},
     session::RekeyError,
-    token::{MAX_HANDOVERS, SPEND_MARGIN_MS},
+    token::{Holder, MAX_HANDOVERS, SPEND_MARGIN_MS},
     wire::{BeaconId, WireError},
 };
 
@@ -72,7 +72,10 @@ pub enum Why {
     Revoked(Uid),
     /// `V-TOKEN-*`.
     #[error("token of {0}: {1}")]
-    Token(Uid, TokenWhy),
+    Token(Holder, TokenWhy),
+    /// `V-ANON-*`.
+    #[error("credential with linkage value {0}: {1}")]
+    Anonymous(LinkageValue, AnonymousWhy),
     /// `V-HELLO-11`: [`super::MAX_SESSIONS`] or [`super::MAX_SHOWN`] is reached.
     #[error("no room for another session")]
     Full,
@@ -87,9 +90,34 @@ impl Why {
             Self::NotValid(_) => Code::NotValid,
             Self::Revoked(_) => Code::Revoked,
             Self::Token(..) => Code::LogInFully,
+            Self::Anonymous(_, why) => match why {
+                AnonymousWhy::Epoch(_) | AnonymousWhy::Slot(_) => Code::NotValid,
+                AnonymousWhy::Revoked => Code::Revoked,
+                AnonymousWhy::Grid(_) | AnonymousWhy::Proof => Code::NotRecognised,
+            },
             Self::RecordMissing(_) | Self::RecordMalformed(_) | Self::Full => Code::Busy,
         }
     }
+}
+
+/// Why an anonymous credential is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum AnonymousWhy {
+    /// `V-ANON-1`: no issuer key of this epoch is on the ledger (any more).
+    #[error("no issuer key of epoch {0}")]
+    Epoch(u16),
+    /// `V-ANON-2`.
+    #[error("no slot of the policy begins at {0} s")]
+    Grid(u32),
+    /// `V-ANON-2`.
+    #[error("its slot, from {0} s, is not on now")]
+    Slot(u32),
+    /// `V-ANON-3`.
+    #[error("revoked")]
+    Revoked,
+    /// `V-ANON-4`.
+    #[error("proof does not fit issuer key, certificate and statement")]
+    Proof,
 }
 
 /// Why a token is not taken. The vehicle learns none of it.
@@ -111,7 +139,7 @@ pub enum TokenWhy {
     #[error("expected fewer than {MAX_HANDOVERS} handovers since the last full login, got {0}")]
     Hops(u8),
     /// `V-TOKEN-6`.
-    #[error("the holder's key is not registered, not valid now, or revoked")]
+    #[error("the holder's key is not registered, not valid now, or the holder is revoked")]
     Holder,
     /// `V-TOKEN-7`.
     #[error("{0}, which minted it, is not registered or revoked")]

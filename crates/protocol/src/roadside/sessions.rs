@@ -2,16 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use cairn_ledger::Uid;
-
 use super::MAX_SESSIONS;
-use crate::{login::Asc, session::RoadsideSession};
+use crate::{login::Asc, session::RoadsideSession, token::Holder};
 
 /// Sessions by name, by owner and by end.
 #[derive(Default)]
 pub(super) struct Sessions {
-    by_asc: HashMap<Asc, (Uid, RoadsideSession)>,
-    by_uid: HashMap<Uid, Asc>,
+    by_asc: HashMap<Asc, (Holder, RoadsideSession)>,
+    by_holder: HashMap<Holder, Asc>,
     ends: BTreeSet<(u64, Asc)>,
 }
 
@@ -20,35 +18,35 @@ impl Sessions {
         self.by_asc.len()
     }
 
-    /// Whether `uid` can have a session: there is room, or it takes the place of its old one.
-    pub(super) fn has_room_for(&self, uid: &Uid) -> bool {
-        self.by_asc.len() < MAX_SESSIONS || self.by_uid.contains_key(uid)
+    /// Whether `holder` can have a session: there is room, or it takes the place of its old one.
+    pub(super) fn has_room_for(&self, holder: &Holder) -> bool {
+        self.by_asc.len() < MAX_SESSIONS || self.by_holder.contains_key(holder)
     }
 
     /// Begins a session and ends the vehicle's old one: otherwise one vehicle that logs in again
     /// and again would fill the memory.
-    pub(super) fn insert(&mut self, uid: Uid, session: RoadsideSession) {
-        self.remove_of(&uid);
+    pub(super) fn insert(&mut self, holder: Holder, session: RoadsideSession) {
+        self.remove_of(&holder);
         let asc = session.asc();
         self.ends.insert((session.until_ms(), asc));
-        self.by_uid.insert(uid, asc);
-        self.by_asc.insert(asc, (uid, session));
+        self.by_holder.insert(holder, asc);
+        self.by_asc.insert(asc, (holder, session));
     }
 
-    pub(super) fn get(&self, asc: Asc, now_ms: u64) -> Option<(Uid, &RoadsideSession)> {
-        let (uid, session) = self.by_asc.get(&asc)?;
-        (now_ms < session.until_ms()).then_some((*uid, session))
+    pub(super) fn get(&self, asc: Asc, now_ms: u64) -> Option<(Holder, &RoadsideSession)> {
+        let (holder, session) = self.by_asc.get(&asc)?;
+        (now_ms < session.until_ms()).then_some((*holder, session))
     }
 
-    pub(super) fn get_mut(&mut self, asc: Asc) -> Option<(Uid, &mut RoadsideSession)> {
+    pub(super) fn get_mut(&mut self, asc: Asc) -> Option<(Holder, &mut RoadsideSession)> {
         self.by_asc
             .get_mut(&asc)
-            .map(|(uid, session)| (*uid, session))
+            .map(|(holder, session)| (*holder, session))
     }
 
     /// Ends the vehicle's session. Returns whether there was one.
-    pub(super) fn remove_of(&mut self, uid: &Uid) -> bool {
-        let Some(asc) = self.by_uid.remove(uid) else {
+    pub(super) fn remove_of(&mut self, holder: &Holder) -> bool {
+        let Some(asc) = self.by_holder.remove(holder) else {
             return false;
         };
         if let Some((_, session)) = self.by_asc.remove(&asc) {
@@ -59,8 +57,8 @@ impl Sessions {
 
     /// Ends this session. Returns whether there was one.
     pub(super) fn remove(&mut self, asc: Asc) -> bool {
-        let uid = self.by_asc.get(&asc).map(|(uid, _)| *uid);
-        uid.is_some_and(|uid| self.remove_of(&uid))
+        let holder = self.by_asc.get(&asc).map(|(holder, _)| *holder);
+        holder.is_some_and(|holder| self.remove_of(&holder))
     }
 
     /// Ends and erases sessions whose validity is over.
@@ -70,8 +68,8 @@ impl Sessions {
                 break;
             }
             self.ends.pop_first();
-            if let Some((uid, _)) = self.by_asc.remove(&asc) {
-                self.by_uid.remove(&uid);
+            if let Some((holder, _)) = self.by_asc.remove(&asc) {
+                self.by_holder.remove(&holder);
             }
         }
     }
@@ -84,6 +82,7 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use cairn_crypto::noise::{Established, Initiator, Responder, Secret};
+    use cairn_ledger::Uid;
     use rand::{SeedableRng as _, rngs::StdRng};
 
     use super::*;
@@ -95,8 +94,8 @@ mod tests {
         responder.accept(b"", rng).unwrap().1
     }
 
-    fn uid(number: usize) -> Uid {
-        Uid((number as u64).to_be_bytes())
+    fn uid(number: usize) -> Holder {
+        Holder::Registered(Uid((number as u64).to_be_bytes()))
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use cairn_ledger::contracts::tokens::{TokenId, TokenRecord};
+use cairn_contracts::tokens::{TokenId, TokenRecord};
 
 use super::{MAX_SHOWN, judge::ShownToken};
 use crate::login::Asc;

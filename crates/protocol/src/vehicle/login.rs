@@ -10,17 +10,27 @@ use rand_core::CryptoRng;
 use super::{Effect, RETRY_MS, Refusal};
 use crate::{
     THR_MS,
-    login::{Context, Credential, Way, prologue},
+    login::{Context, Credential, Way, prologue_over},
     session::VehicleSession,
-    token::{MAX_HANDOVERS, SPEND_MARGIN_MS},
+    token::{Holder, MAX_HANDOVERS, SPEND_MARGIN_MS},
     trust::Trust,
-    wire::{Cookie, Hello, Message, Sealed},
+    wire::{Cookie, Hello, Message, Path, Sealed},
 };
+
+/// How an RSU is reached.
+#[derive(Clone, Copy)]
+pub struct Line<'a> {
+    /// What is believed of the RSU.
+    pub trust: &'a Trust,
+    /// The relays in between.
+    pub path: Path,
+}
 
 /// A login under way.
 pub(super) struct Attempt {
     pub(super) rid: Rid,
     pub(super) way: Way,
+    pub(super) holder: Holder,
     pub(super) hello: Hello,
     pub(super) waiting: noise::Waiting,
     pub(super) cookie: Option<Cookie>,
@@ -42,17 +52,19 @@ impl Attempt {
     /// Answers the last believed beacon of `rid` with the credential that `credential` makes for
     /// this context and next token, which has `hops` handovers before it.
     pub(super) fn begin<R: CryptoRng>(
-        trust: &Trust,
+        line: Line<'_>,
         rid: Rid,
         hops: u8,
         now_ms: u64,
         rng: &mut R,
         credential: impl FnOnce(&Context<'_>, PublicKey, &mut R) -> Credential,
     ) -> Result<Self, Refusal> {
+        let Line { trust, path } = line;
         let beacon = trust
             .answerable(rid, now_ms)
             .ok_or(Refusal::NotInReach(rid))?;
-        let initiator = noise::Initiator::new(beacon.ephemeral, &prologue(beacon), rng);
+        let prologue = prologue_over(beacon, &path);
+        let initiator = noise::Initiator::new(beacon.ephemeral, &prologue, rng);
         let secret = SecretKey::random(rng);
         let context = Context {
             chain: &trust.road().chain,
@@ -65,6 +77,7 @@ impl Attempt {
         Ok(Self {
             rid,
             way: credential.way(),
+            holder: credential.claimed(),
             hello: Hello {
                 beacon: beacon.id,
                 handshake,
@@ -93,6 +106,7 @@ impl Attempt {
     pub(super) fn succeed(self, session: VehicleSession) -> Current {
         Current {
             rid: self.rid,
+            holder: self.holder,
             session,
             next_token: Some(self.next),
             rekey: None,
@@ -103,6 +117,8 @@ impl Attempt {
 /// A session and what belongs to it.
 pub(super) struct Current {
     pub(super) rid: Rid,
+    /// As whom the vehicle logged in.
+    pub(super) holder: Holder,
     pub(super) session: VehicleSession,
     /// `None` once it has been shown.
     pub(super) next_token: Option<NextToken>,

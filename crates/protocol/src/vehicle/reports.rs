@@ -48,6 +48,12 @@ pub enum Refusal {
     /// Our own order: no beacon of this RSU is both believed and fresh.
     #[error("no fresh and believed beacon of {0}")]
     NotInReach(Rid),
+    /// Our own order: no credential is valid now. New ones have to be asked for.
+    #[error("no valid credential left; ask for new ones")]
+    Exhausted,
+    /// Our own order: the vehicle changes its credential and says nothing until then.
+    #[error("silent until {0}")]
+    Silent(u64),
     /// Our own order: there is no session.
     #[error("no session")]
     NoSession,

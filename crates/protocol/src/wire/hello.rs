@@ -5,9 +5,13 @@ use cairn_crypto::noise;
 use commonware_codec::{Buf, EncodeSize, Error, Read, ReadExt, Write};
 
 use super::BeaconId;
-use crate::{login::REGISTERED_BYTES, token::TOKEN_BYTES};
+use crate::{
+    login::{ANONYMOUS_BYTES, REGISTERED_BYTES},
+    token::TOKEN_BYTES,
+};
 
 const SEALED_REGISTERED: usize = noise::OVERHEAD + REGISTERED_BYTES;
+const SEALED_ANONYMOUS: usize = noise::OVERHEAD + ANONYMOUS_BYTES;
 const SEALED_TOKEN: usize = noise::OVERHEAD + TOKEN_BYTES;
 
 /// The first message of a login.
@@ -24,13 +28,17 @@ pub struct Hello {
 pub enum Sealed {
     /// A [`crate::login::Registered`] credential, in 152 bytes.
     Registered([u8; SEALED_REGISTERED]),
-    /// A [`crate::token::Token`], in 169 bytes.
+    /// A [`crate::login::Anonymous`] credential, in 193 bytes.
+    Anonymous([u8; SEALED_ANONYMOUS]),
+    /// A [`crate::token::Token`], in 170 bytes.
     Token([u8; SEALED_TOKEN]),
 }
 
 impl Hello {
     /// Bytes with a registered credential, without the kind byte.
     pub(super) const REGISTERED_BYTES: usize = 4 + SEALED_REGISTERED;
+    /// Bytes with an anonymous credential, without the kind byte.
+    pub(super) const ANONYMOUS_BYTES: usize = 4 + SEALED_ANONYMOUS;
     /// Bytes with a token, without the kind byte.
     pub(super) const TOKEN_BYTES: usize = 4 + SEALED_TOKEN;
 
@@ -49,6 +57,7 @@ impl Sealed {
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let registered = bytes.try_into().map(Self::Registered);
         registered
+            .or_else(|_| bytes.try_into().map(Self::Anonymous))
             .or_else(|_| bytes.try_into().map(Self::Token))
             .ok()
     }
@@ -58,6 +67,7 @@ impl Sealed {
     pub const fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Registered(bytes) => bytes,
+            Self::Anonymous(bytes) => bytes,
             Self::Token(bytes) => bytes,
         }
     }
@@ -84,6 +94,7 @@ impl Read for Hello {
         let beacon = BeaconId(ReadExt::read(buf)?);
         let handshake = match buf.remaining() {
             SEALED_REGISTERED => Sealed::Registered(ReadExt::read(buf)?),
+            SEALED_ANONYMOUS => Sealed::Anonymous(ReadExt::read(buf)?),
             SEALED_TOKEN => Sealed::Token(ReadExt::read(buf)?),
             other => return Err(Error::InvalidLength(other)),
         };

@@ -2,21 +2,21 @@
 //! in memory: the whole login without sockets.
 #![allow(dead_code, reason = "every test file uses its part")]
 
+pub mod issuing;
 pub mod town;
 
 use std::collections::HashMap;
 
+use cairn_contracts::keys::{RsuRecord, VehicleRecord, rsu_key, vehicle_key};
 use cairn_crypto::schnorr::SecretKey;
 use cairn_ledger::{
-    Address, ChainId, Position, PrivateKey, Record, Rid, StateKey, Uid,
-    contracts::keys::{RsuRecord, VehicleRecord, rsu_key, vehicle_key},
-    genesis::NetworkKey,
+    Address, ChainId, Position, PrivateKey, Record, Rid, StateKey, Uid, genesis::NetworkKey,
     light::Verified,
 };
 use cairn_protocol::{
     roadside::{Accepted, Received, Refusal, Rejected, Roadside, Site},
     trust::Road,
-    vehicle::{self, Effect, Identity, Vehicle},
+    vehicle::{self, Effect, Identity, Papers, Vehicle},
     wire::Message,
 };
 use commonware_cryptography::Signer as _;
@@ -118,16 +118,21 @@ impl Pair {
     }
 
     pub fn seeded(seed: u64) -> Self {
-        let mut rng = rng(seed);
         let identity = Identity {
             uid: UID,
             key: vehicle_secret(),
         };
+        Self::of(identity, seed)
+    }
+
+    /// A vehicle that logs in with these papers.
+    pub fn of(papers: impl Into<Papers>, seed: u64) -> Self {
+        let mut rng = rng(seed);
         let rsu = Roadside::new(site(RID), &mut rng);
         let mut pair = Self {
             now: START,
             rng,
-            vehicle: Vehicle::new(identity, road()),
+            vehicle: Vehicle::new(papers, road()),
             rsu,
             records: HashMap::new(),
             effects: Vec::new(),
@@ -147,7 +152,8 @@ impl Pair {
         let beacon = self.rsu.beacon(self.now, &mut self.rng);
         let effects = self.hear(&beacon).unwrap();
         if !effects.contains(&Effect::Believed(RID)) {
-            let proof = verified(5, self.now, &[(RID, Some(rsu_record(RID)))]);
+            let height = 5 + (self.now - START) / 1_000;
+            let proof = verified(height, self.now, &[(RID, Some(rsu_record(RID)))]);
             let effects = self.vehicle.learn(&proof, &HERE, self.now).unwrap();
             assert_eq!(effects, [Effect::Believed(RID)]);
         }
@@ -175,7 +181,7 @@ impl Pair {
         {
             Received::Reply(reply) => Ok(Answer::Repeated(reply)),
             Received::Rekeyed { reply, .. } => Ok(Answer::Rekeyed(reply)),
-            Received::ProofWanted => Ok(Answer::ProofWanted),
+            Received::ProofWanted(_) => Ok(Answer::ProofWanted),
             Received::Login(opened) => {
                 let look_up = |key: StateKey| (key, self.records.get(&key).cloned());
                 let records: Vec<_> = opened.needs().into_iter().map(look_up).collect();
@@ -251,6 +257,7 @@ impl Pair {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one at a time")]
 pub enum Answer {
     Repeated(Vec<u8>),
     Accepted(Accepted),

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use cairn_contracts::tokens::{Mint, Spend, TokenId, TokenRecord, token_key};
 use cairn_crypto::noise;
-use cairn_ledger::contracts::tokens::{Mint, Spend, TokenId, TokenRecord, token_key};
 use cairn_protocol::{
     login::prologue,
     wire::{Beacon, Hello, Sealed},
@@ -44,16 +44,21 @@ impl Town {
     }
 
     pub fn seeded(seed: u64) -> Self {
-        let mut rng = rng(seed);
         let identity = Identity {
             uid: UID,
             key: vehicle_secret(),
         };
+        Self::of(identity, seed)
+    }
+
+    /// A vehicle that logs in with these papers.
+    pub fn of(papers: impl Into<Papers>, seed: u64) -> Self {
+        let mut rng = rng(seed);
         let rsus = [A, B].map(|rid| (rid, Roadside::new(site(rid), &mut rng)));
         let mut town = Self {
             now: START,
             rng,
-            vehicle: Vehicle::new(identity, road()),
+            vehicle: Vehicle::new(papers, road()),
             rsus: rsus.into(),
             queues: BTreeMap::new(),
             state: HashMap::new(),
@@ -137,7 +142,7 @@ impl Town {
         let opened = match rsu.receive(b"vehicle", datagram, self.now, &mut self.rng)? {
             Received::Reply(reply) => return Ok(Answer::Repeated(reply)),
             Received::Rekeyed { reply, .. } => return Ok(Answer::Rekeyed(reply)),
-            Received::ProofWanted => return Ok(Answer::ProofWanted),
+            Received::ProofWanted(_) => return Ok(Answer::ProofWanted),
             Received::Login(opened) => opened,
         };
         let mut records = self.look_up(&opened.needs());

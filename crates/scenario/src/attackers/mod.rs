@@ -46,7 +46,7 @@ use rand::{Rng, RngExt as _};
 use std::ops::RangeInclusive;
 
 /// A vehicle that lies.
-pub trait Attacker {
+pub trait Attacker: Send {
     /// What is sent in place of this honest beacon. Each is sent at the time that it says, which is
     /// that of the honest one or up to four seconds later.
     ///
