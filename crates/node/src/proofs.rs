@@ -1,10 +1,10 @@
 //! An RSU's proof of its own record, which unknown vehicles ask for: fetched ahead, so that none of them
 //! waits for the ledger.
 //!
-//! 1. With each beacon the RSU looks whether its proof is old ([`REFRESH_MS`]) and the ledger has a newer
+//! 1. With each beacon the RSU looks whether its proof is old (`REFRESH_MS`) and the ledger has a newer
 //!    block; then it fetches the next one. That may take until the next certified block, about a second of
 //!    real time on an idle chain.
-//! 2. Meanwhile the old proof serves, as long as vehicles can use it ([`USEFUL_MS`]).
+//! 2. Meanwhile the old proof serves, as long as vehicles can use it (`USEFUL_MS`).
 //! 3. Whoever asks when there is none gets it when it comes.
 
 use crate::ledger::Ledger;
