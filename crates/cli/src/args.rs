@@ -34,6 +34,8 @@ pub enum Command {
     Demo(Demo),
     /// The same on your own traffic
     Replay(Replay),
+    /// Researchers' logs of position messages: which of them can be true, and how well that finds the liars
+    Judge(Judge),
     /// Vehicles on a dangerous road: from reports to slow and stop; exit code 1 when a run ends
     /// otherwise than its scenario expects
     Drive(Drive),
@@ -158,6 +160,31 @@ pub struct Replay {
 
     #[command(flatten)]
     pub common: Common,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Judge {
+    /// Logs, each one receiver's, or folders of them; plain or .gz: VeReMi (2018), VeReMi Extension,
+    /// VeReMi NextGen, or BSMs as the ODE writes them
+    #[arg(required = true, value_name = "LOG")]
+    pub logs: Vec<PathBuf>,
+
+    /// Radio range in metres
+    #[arg(long, value_name = "METRES", default_value_t = 500.0)]
+    pub range: f64,
+
+    /// What nobody drives faster than, in metres per second
+    #[arg(long, value_name = "M/S", default_value_t = 40.0, value_parser = top_speed)]
+    pub top_speed: f64,
+
+    /// Shortest time between two messages of one sender, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 900,
+          value_parser = clap::value_parser!(u64).range(..=60_000))]
+    pub interval: u64,
+
+    /// Write the report as JSON
+    #[arg(long, value_name = "FILE.json")]
+    pub report: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

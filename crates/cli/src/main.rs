@@ -8,6 +8,7 @@ mod exchange;
 mod file;
 mod http;
 mod input;
+mod judge;
 mod liars;
 mod live;
 mod loss;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     let result = show::start_log(args.log.as_deref()).and_then(|()| match args.command {
         args::Command::Demo(demo) => run::demo(demo, progress).map(|()| ExitCode::SUCCESS),
         args::Command::Replay(replay) => run::replay(replay, progress).map(|()| ExitCode::SUCCESS),
+        args::Command::Judge(command) => Ok(judge::run(&command).map(|()| ExitCode::SUCCESS)?),
         args::Command::Drive(command) => Ok(drive::run(&command)?),
         args::Command::Exchange(command) => {
             Ok(exchange::run(&command).map(|()| ExitCode::SUCCESS)?)

@@ -7,6 +7,7 @@ use crate::{
     edge::EdgeError,
     exchange::{self, ExchangeError},
     input::{self, Input},
+    judge::JudgeError,
     live::{self, Live},
     loss,
     node::NodeError,
@@ -91,6 +92,8 @@ pub enum RunError {
     NoNetwork(PathBuf),
     #[error(transparent)]
     Drive(#[from] DriveError),
+    #[error(transparent)]
+    Judge(#[from] JudgeError),
     #[error(transparent)]
     Exchange(#[from] ExchangeError),
     #[error(transparent)]

@@ -134,7 +134,10 @@ pub fn summary(report: &Report, is_stopped: bool) {
     }
     if let Some(found) = &report.misbehaviour {
         println!();
-        misbehaviour(found);
+        liars(found);
+        if found.per_attack.len() > 2 {
+            attacks(found);
+        }
     }
     if let Some(warning) = too_fast(report) {
         println!("\n  {warning}");
@@ -145,7 +148,7 @@ pub fn summary(report: &Report, is_stopped: bool) {
 const MAX_LISTED: usize = 10;
 
 /// What became of those who lied.
-fn misbehaviour(found: &Misbehaviour) {
+pub fn liars(found: &Misbehaviour) {
     println!(
         "  {:<12} {} of {} revoked; {} honest vehicles revoked",
         "liars", found.revoked, found.attackers, found.false_revocations
@@ -159,9 +162,10 @@ fn misbehaviour(found: &Misbehaviour) {
             println!("  {:<12} {name} ({}): {outcome}", "", liar.attack);
         }
     }
-    if found.per_attack.len() <= 2 {
-        return;
-    }
+}
+
+/// A line for each attack, and one for the honest.
+pub fn attacks(found: &Misbehaviour) {
     println!(
         "\n  {:<20} {:>8} {:>6} {:>6} {:>6} {:>6}  {:>7} {:>7}",
         "attack", "messages", "hit", "false", "missed", "F1", "revoked", "seconds"

@@ -17,6 +17,7 @@
 //! | [`radio`] | datagrams between vehicles and RSUs |
 //! | [`files`] | audited files: a store with a vault, a ledger and an auditor of its own |
 //! | [`organisations`] | chains of their own, a relay chain, edges, exchange |
+//! | [`hindsight`] | other systems' logs of position messages, judged by the same checks |
 //! | [`ledger`], [`records`] | access to the chain, with measurements; records that are needed often |
 //! | [`danger`] | a simulated road whose danger a real ledger evaluates |
 //! | [`testnet`] | networks of several processes: configuration, keys, genesis, contracts |
@@ -35,6 +36,7 @@ pub mod deployments;
 pub mod embedded;
 pub mod files;
 pub mod findings;
+pub mod hindsight;
 pub mod home;
 pub mod issuer;
 pub mod ledger;

@@ -94,6 +94,11 @@ impl Watch {
         }
     }
 
+    /// The watch goes on from here: for receivers that move.
+    pub fn move_to(&mut self, here: Position) {
+        self.here = here;
+    }
+
     /// Judges a claim whose signature has been verified, and remembers it.
     ///
     /// `reports` are what other RSUs say about this claim, one each; may be empty. `now_ms` is

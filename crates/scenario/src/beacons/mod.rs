@@ -7,6 +7,7 @@
 //! | [`VeremiReader`] | VeReMi (2018) and VeReMi Extension (F2MD, 2020) | [`VeremiRecord`] |
 //! | [`NextGenReader`] | VeReMi NextGen (2026) | [`NextGenRecord`] |
 //! | [`BsmReader`] | SAE J2735 BSM as the ODE writes it | [`Bsm`] |
+//! | [`Log`] | any of the last three: what one receiver heard | [`Reception`] |
 //!
 //! 1. Every input is a sequence of JSON objects, bare or in one array, gzipped or not; the first
 //!    bytes tell. Its length does not matter: one object is in memory at a time.
@@ -17,6 +18,7 @@ mod bsm;
 mod error;
 mod gps;
 mod jsonl;
+mod log;
 mod nextgen;
 mod objects;
 mod value;
@@ -26,10 +28,11 @@ pub use bsm::{Bsm, BsmReader};
 pub use error::{BeaconsError, BeaconsFault};
 pub use gps::GpsError;
 pub use jsonl::{BeaconReader, Truth, TruthReader};
+pub use log::{Log, Reception};
 pub use nextgen::{NextGenReader, NextGenRecord};
 pub use objects::MAX_OBJECT_BYTES;
 pub use value::MAX_HEARERS;
-pub use veremi::{OwnPosition, VeremiReader, VeremiRecord, attack_type};
+pub use veremi::{OwnPosition, VeremiReader, VeremiRecord, label};
 
 use crate::Metres;
 use serde::Deserialize;

@@ -12,14 +12,17 @@
 //! numbers, east, north and up; `hed` is a vector, too. The fields that end in `_noise` state an
 //! uncertainty and are passed over.
 //!
-//! Which attack a vehicle mounts stands only in the name of its own log: [`attack_type`].
+//! Which attack a vehicle mounts stands only in the name of its own log: [`label`].
 
 use super::{
-    Beacon, BeaconsError, BeaconsFault, compass,
+    Beacon, BeaconsError, BeaconsFault, Truth, compass,
     objects::Objects,
     value::{self, Name, Vector},
 };
-use crate::Metres;
+use crate::{
+    Metres,
+    attackers::{ATTACKERS, Source},
+};
 use serde::Deserialize;
 use std::{io::Read, path::Path, sync::Arc};
 
@@ -157,18 +160,56 @@ fn need<T>(value: Option<T>, field: &'static str) -> Result<T, BeaconsFault> {
     })
 }
 
-/// The attack that the owner of a log mounts, from the log's name: `…-A<number>…` (0: none).
-///
-/// ```
-/// use cairn_scenario::beacons::attack_type;
-/// assert_eq!(attack_type("JSONlog-3-25-A16.json"), Some(16));
-/// assert_eq!(attack_type("traceJSON-9-7-A0-25200-7.json"), Some(0));
-/// assert_eq!(attack_type("GroundTruthJSONlog.json"), None);
-/// ```
-pub fn attack_type(file_name: &str) -> Option<u8> {
+/// The number of an attack in a log's name: `…-A<number>…` (0: none).
+fn attack_type(file_name: &str) -> Option<u8> {
     file_name.split(['-', '.']).find_map(|part| {
         let number = part.strip_prefix('A')?;
         let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
         is_number.then(|| number.parse().ok()).flatten()
     })
+}
+
+/// Whose log this is, and the attack that it mounts, from the log's name: `JSONlog-…-<vehicle>-A<number>`
+/// (VeReMi) or `traceJSON-<vehicle>-…-A<number>` (Extension). Attacks have F2MD's names; a number that
+/// the data set does not define keeps its number.
+///
+/// ```
+/// use cairn_scenario::beacons::label;
+/// assert_eq!(label("JSONlog-3-25-A16.json"), Some(("25", "EventualStop".into())));
+/// assert_eq!(label("traceJSON-9-7-A16-25200-7.json"), Some(("9", "GridSybil".into())));
+/// assert_eq!(label("traceJSON-9-7-A0-25200-7.json"), Some(("9", "Genuine".into())));
+/// assert_eq!(label("GroundTruthJSONlog.json"), None);
+/// ```
+pub fn label(file_name: &str) -> Option<(&str, String)> {
+    let number = attack_type(file_name)?;
+    let mut parts = file_name.split('-');
+    let (vehicle, known) = match parts.next()? {
+        "JSONlog" => (parts.nth(1)?, first_veremi(number)),
+        "traceJSON" => (parts.next()?, extension(number)),
+        _ => return None,
+    };
+    let attack = match number {
+        0 => Truth::GENUINE.into(),
+        _ => known.map_or_else(|| format!("A{number}"), str::to_owned),
+    };
+    Some((vehicle, attack))
+}
+
+/// The attacks of the first data set are numbered otherwise than F2MD's.
+fn first_veremi(number: u8) -> Option<&'static str> {
+    match number {
+        1 => Some("ConstPos"),
+        2 => Some("ConstPosOffset"),
+        4 => Some("RandomPos"),
+        8 => Some("RandomPosOffset"),
+        16 => Some("EventualStop"),
+        _ => None,
+    }
+}
+
+fn extension(number: u8) -> Option<&'static str> {
+    let kind = ATTACKERS
+        .iter()
+        .find(|kind| kind.source == Source::F2md(number));
+    kind.map(|kind| kind.name)
 }
