@@ -26,6 +26,7 @@ mod measure;
 mod network;
 mod report;
 mod simulated;
+mod sustained;
 mod town;
 
 use std::{error::Error, path::PathBuf, process::ExitCode};
@@ -54,6 +55,8 @@ enum Command {
     Login(Options),
     /// Records a second and finality of one chain.
     Chain(Options),
+    /// Token records on one chain for as long as wanted, with disk and memory.
+    Load(sustained::Options),
     /// One chain against several with a relay chain, and chains of many validators.
     Chains(Options),
     /// Tags, proofs and verification of stored files.
@@ -115,6 +118,7 @@ fn main() -> ExitCode {
     let (measures, options) = match Arguments::parse().command {
         Command::Attack { seed } if gallery::show(seed) => return ExitCode::SUCCESS,
         Command::Attack { .. } => return ExitCode::FAILURE,
+        Command::Load(options) => return code(sustained::run(&options)),
         Command::Login(options) => (LOGIN.to_vec(), options),
         Command::Chain(options) => (CHAIN.to_vec(), options),
         Command::Chains(options) => (CHAINS.to_vec(), options),
@@ -127,7 +131,11 @@ fn main() -> ExitCode {
             options,
         ),
     };
-    match measure(&measures, &options) {
+    code(measure(&measures, &options))
+}
+
+fn code(result: Result<(), Box<dyn Error>>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

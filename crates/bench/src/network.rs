@@ -4,6 +4,7 @@
 use std::{
     error::Error,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -287,10 +288,17 @@ fn addresses(cast: &Cast) -> Result<Vec<(cairn_ledger::PublicKey, SocketAddr)>, 
 pub fn with_runtime<T>(
     work: impl AsyncFnOnce(Context) -> Result<T, Box<dyn Error>>,
 ) -> Result<T, Box<dyn Error>> {
+    with_runtime_in(tempfile::tempdir()?.path(), work)
+}
+
+/// Runs something on chains that store in `directory`.
+pub fn with_runtime_in<T>(
+    directory: &Path,
+    work: impl AsyncFnOnce(Context) -> Result<T, Box<dyn Error>>,
+) -> Result<T, Box<dyn Error>> {
     use commonware_runtime::Runner as _;
-    let directory = tempfile::tempdir()?;
     let config = tokio::Config::new()
         .with_worker_threads(2)
-        .with_storage_directory(directory.path());
+        .with_storage_directory(directory);
     tokio::Runner::new(config).start(|context| async move { work(context).await })
 }

@@ -183,6 +183,11 @@ fn rows(figures: &[Figure]) -> String {
     out
 }
 
+/// Machine and commit, for a line of text.
+pub fn place() -> String {
+    format!("{}; commit {}", machine(), commit())
+}
+
 /// Processor, cores, system.
 fn machine() -> String {
     let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
