@@ -86,7 +86,8 @@ pub fn chains(scope: Scope) -> Result<Table, Box<dyn Error>> {
         });
     }
     for (count, carried) in COUNTS.into_iter().zip(&carried) {
-        let name = format!("token records, {count} of such chains, per core");
+        let plural = if count == 1 { "" } else { "s" };
+        let name = format!("per core: token records, {count} chain{plural}");
         let per_core = Sample {
             median: carried.median / cores,
             spread: carried.spread / cores,
