@@ -49,7 +49,7 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let before = bytes_in(path)?;
     let outcome = with_runtime_in(path, async |context| {
         let network = Network::start(&context, "load", options.validators).await?;
-        let lines = lines(&context, &network, path, options.seconds);
+        let lines = lines(&context, &network, path, options);
         let outcome = load::run(&context, &network, plan).await;
         lines.abort();
         network.stop().await;
@@ -77,20 +77,25 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Prints height, disk and memory now and then.
+/// Prints records a second, height, disk and memory now and then.
 fn lines(
     context: &Context,
     network: &Network,
     path: &Path,
-    seconds: u64,
+    options: &Options,
 ) -> commonware_runtime::Handle<()> {
     let (chain, path) = (network.chain().clone(), path.to_owned());
-    let pause = Duration::from_secs(seconds) / LINES;
+    let pause = Duration::from_secs(options.seconds) / LINES;
+    let each = options.records as f64 / pause.as_secs_f64();
     context.child("lines").spawn(move |context| async move {
+        let mut before = chain.status().counters.transactions;
         for line in 1..=LINES {
             context.sleep(pause).await;
+            let transactions = chain.status().counters.transactions;
+            let records_per_s = (transactions - before) as f64 * each;
+            before = transactions;
             println!(
-                "{:>6.0} s  height {:>7}  disk {:>8.1} MiB  memory {}",
+                "{:>6.0} s  {records_per_s:>7.0} records/s  height {:>7}  disk {:>8.1} MiB  memory {}",
                 (pause * line).as_secs_f64(),
                 chain.status().height,
                 bytes_in(&path).unwrap_or_default() as f64 / MIB,
