@@ -1,10 +1,12 @@
 //! What can be typed.
 
 mod organisations;
+mod provider;
 
 pub use organisations::{
     Device, DeviceRows, Edge, Exchange, Node, Organisation, Testnet, TestnetInit, TestnetUp,
 };
+pub use provider::Provider;
 
 use cairn_node::files::Name;
 use cairn_scenario::attackers::{self, ATTACKERS, AttackerKind, RSU_VILLAINS, RsuVotes};
@@ -55,6 +57,8 @@ pub enum Command {
     Organisation(Organisation),
     /// Two organisations exchange sensor records over a relay chain, step by step
     Exchange(Exchange),
+    /// Serve charging points to vehicles of a network, until Ctrl-C
+    Provider(Provider),
     /// Who was it? Asks who holds an anonymous credential, under a request that the ledger keeps
     Trace(Trace),
     /// Keep files and prove that they are all there
@@ -149,6 +153,11 @@ pub struct Replay {
     /// "picked", only rows that have 1 there. Without it, sites are placed where the traffic is
     #[arg(long, value_name = "FILE")]
     pub sites: Option<PathBuf>,
+
+    /// Charging points that a provider tells vehicles of on their way: GeoJSON with the properties
+    /// name and kw, or CSV with the columns name, x_m, y_m (with --geo: lon, lat) and kw
+    #[arg(long, value_name = "FILE")]
+    pub points: Option<PathBuf>,
 
     /// Replay in real time instead of as fast as possible
     #[arg(long, conflicts_with = "speed")]

@@ -7,9 +7,9 @@ use crate::{
 };
 use cairn_node::replay::{Pace, ReplayError};
 use cairn_scenario::{
-    FcdReader, Frame, RadioRange, Site, TraceError,
+    FcdReader, Frame, PointOfInterest, Projection, RadioRange, Site, TraceError,
     beacons::{BeaconReader, TruthReader},
-    place_sites, read_sites,
+    parse_points, place_sites, read_points, read_sites,
     traffic::{Drivers, Moment, RecordedBeacons},
 };
 use futures::{Stream, StreamExt as _, stream::BoxStream};
@@ -25,6 +25,7 @@ use std::{
 /// The trace of the demo, made with SUMO on a road network of our own (scenarios/crossroads).
 const DEMO_TRACE: &[u8] = include_bytes!("../../../scenarios/crossroads/crossroads.fcd.xml.gz");
 const DEMO_SITES: &[u8] = include_bytes!("../../../scenarios/crossroads/sites.csv");
+const DEMO_POINTS: &[u8] = include_bytes!("../../../scenarios/crossroads/charging.geojson");
 
 /// Trace seconds per second of the demo: five minutes in one.
 const DEMO_PACE: f64 = 6.0;
@@ -51,6 +52,8 @@ pub struct Input {
     pub sites: Vec<Site>,
     /// The share of rows that placed sites cover, if the program placed them.
     pub placed_coverage: Option<f64>,
+    /// Charging points, if vehicles are to ask for them.
+    pub points: Option<Vec<PointOfInterest>>,
     pub range: RadioRange,
     pub pace: Pace,
     /// From the first step to the last in milliseconds, where it is known beforehand.
@@ -117,6 +120,7 @@ pub fn demo(common: &args::Common) -> Result<Input, RunError> {
         seed: common.seed.unwrap_or(DEMO_SEED),
         sites,
         placed_coverage: None,
+        points: Some(parse_points(DEMO_POINTS, "demo charging points", None)?),
         range: RadioRange::new(common.range)?,
         pace: Pace::Times(DEMO_PACE),
         duration_ms: last.map(|step| step.offset_ms),
@@ -137,7 +141,11 @@ pub fn replay(replay: &args::Replay) -> Result<Input, RunError> {
         None if replay.realtime => Pace::Times(1.0),
         None => Pace::Fastest,
     };
-    let input = |path: &Path, trace, sites, placed_coverage| Input {
+    let points = |projection: Option<&Projection>| {
+        let read = |path| read_points(path, projection);
+        replay.points.as_ref().map(read).transpose()
+    };
+    let input = |path: &Path, trace, points, sites, placed_coverage| Input {
         title: format!("replay of {}", path.display()),
         trace,
         truth: replay.truth.clone(),
@@ -145,6 +153,7 @@ pub fn replay(replay: &args::Replay) -> Result<Input, RunError> {
         seed,
         sites,
         placed_coverage,
+        points,
         range,
         pace,
         duration_ms: None,
@@ -157,21 +166,22 @@ pub fn replay(replay: &args::Replay) -> Result<Input, RunError> {
             BeaconReader::open(path)?;
             replay.truth.as_ref().map(TruthReader::open).transpose()?;
             let trace = Trace::Beacons(path.clone());
-            return Ok(input(path, trace, read_sites(sites, None)?, None));
+            let sites = read_sites(sites, None)?;
+            return Ok(input(path, trace, points(None)?, sites, None));
         }
         (None, ..) => unreachable!("clap demands a trace, or beacons with sites"),
     };
-    let (sites, placed_coverage) = match &replay.sites {
-        Some(sites) => {
-            let mut reader = FcdReader::open(path, frame)?;
-            // The first vehicle tells where the projection of longitude and latitude touches.
-            while frame == Frame::Geo && reader.projection().is_none() {
-                if reader.next().transpose()?.is_none() {
-                    break;
-                }
-            }
-            (read_sites(sites, reader.projection())?, None)
+    let mut reader = FcdReader::open(path, frame)?;
+    // The first vehicle tells where the projection of longitude and latitude touches.
+    while frame == Frame::Geo && reader.projection().is_none() {
+        if reader.next().transpose()?.is_none() {
+            break;
         }
+    }
+    let projection = reader.projection();
+    let points = points(projection)?;
+    let (sites, placed_coverage) = match &replay.sites {
+        Some(sites) => (read_sites(sites, projection)?, None),
         None => {
             let placement = place_sites(FcdReader::open(path, frame)?, range, MAX_PLACED_SITES)?;
             let coverage = placement.coverage();
@@ -179,7 +189,7 @@ pub fn replay(replay: &args::Replay) -> Result<Input, RunError> {
         }
     };
     let trace = Trace::File(path.clone(), frame);
-    let mut input = input(path, trace, sites, placed_coverage);
+    let mut input = input(path, trace, points, sites, placed_coverage);
     if let Some(attack) = replay.attack {
         let trace = FcdReader::open(path, frame)?;
         let count = usize::from(replay.attackers);

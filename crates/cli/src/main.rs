@@ -14,6 +14,7 @@ mod live;
 mod loss;
 mod node;
 mod output;
+mod provider;
 mod run;
 mod show;
 mod testnet;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         args::Command::Organisation(command) => {
             Ok(device::organisation(&command).map(|()| ExitCode::SUCCESS)?)
         }
+        args::Command::Provider(command) => provider::run(&command).map(|()| ExitCode::SUCCESS),
         args::Command::Trace(command) => trace::run(&command).map(|()| ExitCode::SUCCESS),
         args::Command::File(command) => Ok(file::run(command, progress)?),
     });

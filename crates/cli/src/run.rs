@@ -23,10 +23,11 @@ use cairn_node::{
     network::NetworkError,
     replay::{Outcome, ReplayError, replay as replay_steps},
     report::Report,
+    services::charging_points,
     villains::villains,
 };
 use cairn_scenario::{
-    PlaceError, RangeError, SitesError, TraceError,
+    PlaceError, PointsError, RangeError, SitesError, TraceError,
     beacons::{BeaconsError, Truth, TruthReader},
     scoring::{self, Misbehaviour},
     traffic::Drivers,
@@ -62,6 +63,8 @@ pub enum RunError {
     Beacons(#[from] BeaconsError),
     #[error(transparent)]
     Sites(#[from] SitesError),
+    #[error(transparent)]
+    Points(#[from] PointsError),
     #[error(transparent)]
     Place(#[from] PlaceError),
     #[error(transparent)]
@@ -183,6 +186,7 @@ fn run(common: &Common, input: Input, progress: bool) -> Result<bool, RunError> 
                 args::Rotation::RandomSilence => Rotation::RandomSilence,
             },
         },
+        points: input.points.as_deref().map(charging_points),
     };
     let (report, is_stopped) = embedded::run(options, async |network: &mut Running| {
         work(network, &input, listener, common.hold, progress).await

@@ -3,7 +3,7 @@
 use crate::{args::Common, input::Input, run::RunError};
 use cairn_node::{
     replay::{Pace, Progress},
-    report::{LoginReport, Report},
+    report::{LoginReport, Report, ServicesReport},
 };
 use cairn_scenario::scoring::Misbehaviour;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -190,6 +190,9 @@ pub fn attacks(found: &Misbehaviour) {
 /// Where the row of those who never logged in stands: after those who did.
 const AFTER_LOGINS: usize = 2;
 
+/// Where the rows of location services stand: before those of the ledger.
+const BEFORE_LEDGER: usize = 9;
+
 fn rows(report: &Report) -> Vec<(&'static str, String)> {
     let Report {
         positions,
@@ -335,10 +338,48 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
             ),
         ),
     ];
+    if let Some(services) = &report.services {
+        rows.splice(BEFORE_LEDGER..BEFORE_LEDGER, answers(services));
+    }
     if login.unserved_one_step + login.unserved_longer > 0 {
         rows.insert(AFTER_LOGINS, ("", unserved(login)));
     }
     rows
+}
+
+/// What came of location services.
+fn answers(services: &ServicesReport) -> [(&'static str, String); 2] {
+    let nearest = services.last_nearest.as_ref().map(|point| {
+        format!(
+            "nearest charging point \"{}\", {:.0} m, {} kW; ",
+            point.name, point.distance_m, point.kw
+        )
+    });
+    let way = services
+        .last_way
+        .map(|way| format!("next {} m in {} s; ", way.metres, way.seconds));
+    [
+        (
+            "answers",
+            format!(
+                "{} to {} sealed questions; {} refused, {} of them for a false cell",
+                count(services.answers),
+                count(services.queries),
+                count(services.refused),
+                count(services.false_cells),
+            ),
+        ),
+        (
+            "",
+            format!(
+                "{}{}p50 {:.1} ms, p99 {:.1} ms",
+                nearest.unwrap_or_default(),
+                way.unwrap_or_default(),
+                services.p50_ms,
+                services.p99_ms,
+            ),
+        ),
+    ]
 }
 
 /// Vehicles in range that never logged in.

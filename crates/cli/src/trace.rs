@@ -36,6 +36,7 @@ pub fn run(command: &args::Trace) -> Result<(), RunError> {
         enrolment: Enrolment::default(),
         villains: HashMap::new(),
         top_speed_m_s: TOP_SPEED_M_S,
+        points: None,
     };
     let answer = embedded::run(options, async |network: &mut Running| match &question {
         Some((value, reason)) => trace(network, *value, reason, command.revoke).await,

@@ -48,7 +48,7 @@ fn four_processes_of_four_chains_go_on() {
         assert!(stdout.contains(&format!("  {chain} ")), "{stdout}");
     }
     for contracts in [
-        "road: credentials, keys, misbehaviour, tokens",
+        "road: credentials, keys, misbehaviour, providers, tokens",
         "relay: directory, exchange",
         "org-1: policy, records",
         "org-2: policy, records",

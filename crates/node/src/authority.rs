@@ -13,7 +13,9 @@
 use crate::{
     clock::TraceClock,
     credentials::{Applicant, Credentials},
-    deployments::{self, CREDENTIALS_NONCE, KEYS_NONCE, MISBEHAVIOUR_NONCE, TOKENS_NONCE},
+    deployments::{
+        self, CREDENTIALS_NONCE, KEYS_NONCE, MISBEHAVIOUR_NONCE, PROVIDERS_NONCE, TOKENS_NONCE,
+    },
     embedded::signing_key,
     home::{Home, HomeError},
     issuer::IssuerError,
@@ -155,6 +157,11 @@ impl<E: Runtime> Authorities<E> {
     pub async fn deploy_credentials(&self) -> Result<Address, AuthorityError> {
         self.deploy(CREDENTIALS_NONCE, deployments::credentials)
             .await
+    }
+
+    /// The instance of contract `providers`, likewise.
+    pub async fn deploy_providers(&self) -> Result<Address, AuthorityError> {
+        self.deploy(PROVIDERS_NONCE, deployments::providers).await
     }
 
     async fn deploy(

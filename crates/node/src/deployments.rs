@@ -8,8 +8,8 @@
 use crate::credentials;
 use cairn_chain::{Chain, ReadError, Runtime};
 use cairn_contracts::{
-    credentials as credentials_contract, directory, exchange, keys, misbehaviour, policy, records,
-    tokens,
+    credentials as credentials_contract, directory, exchange, keys, misbehaviour, policy,
+    providers as providers_contract, records, tokens,
 };
 use cairn_ledger::{
     Action, Address, PublicKey, SignedTransaction, Transaction, execute::instance_key,
@@ -26,6 +26,7 @@ pub(crate) const KEYS_NONCE: u64 = 1;
 pub(crate) const TOKENS_NONCE: u64 = 2;
 pub(crate) const MISBEHAVIOUR_NONCE: u64 = 3;
 pub(crate) const CREDENTIALS_NONCE: u64 = 8;
+pub(crate) const PROVIDERS_NONCE: u64 = 12;
 const DIRECTORY_NONCE: u64 = 1;
 const EXCHANGE_NONCE: u64 = 2;
 const RECORDS_NONCE: u64 = 1;
@@ -75,6 +76,14 @@ pub(crate) fn credentials(ta: &PublicKey, expires_ms: u64) -> Transaction {
     credentials_contract::deploy(CREDENTIALS_NONCE, expires_ms, ta, &parameters)
 }
 
+/// Contract `providers`.
+pub(crate) fn providers(ta: &PublicKey, expires_ms: u64) -> Transaction {
+    let parameters = providers_contract::Parameters {
+        max_validity_ms: MAX_VALIDITY_MS,
+    };
+    providers_contract::deploy(PROVIDERS_NONCE, expires_ms, ta, &parameters)
+}
+
 /// What a road chain has.
 #[must_use]
 pub fn road(ta: &PublicKey, expires_ms: u64, bounds: &Bounds) -> Vec<Transaction> {
@@ -83,6 +92,7 @@ pub fn road(ta: &PublicKey, expires_ms: u64, bounds: &Bounds) -> Vec<Transaction
         tokens(ta, expires_ms),
         misbehaviour(ta, expires_ms, bounds),
         credentials(ta, expires_ms),
+        providers(ta, expires_ms),
     ]
 }
 

@@ -14,6 +14,7 @@ use cairn_chain::{
     network::{TcpConfig, TcpValidator, start as start_validator},
 };
 use cairn_ledger::{Genesis, PrivateKey};
+use cairn_protocol::service::Points;
 use cairn_scenario::{RadioRange, Site};
 use commonware_codec::{Copying, DecodeExt as _, Encode as _, FixedSize as _};
 use commonware_cryptography::{Signer as _, bls12381::primitives::group::Share};
@@ -62,6 +63,8 @@ pub struct Options {
     pub villains: HashMap<usize, Villain>,
     /// How vehicles are enrolled.
     pub enrolment: Enrolment,
+    /// Charging points; with them there are location services.
+    pub points: Option<Points>,
 }
 
 /// Why an embedded network did not come up.
@@ -179,6 +182,7 @@ async fn start(
         batch_interval: options.batch_interval,
         villains: options.villains,
         enrolment: options.enrolment,
+        points: options.points,
     };
     Ok((Network::start(setup).await?, validators))
 }

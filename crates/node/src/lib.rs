@@ -12,6 +12,7 @@
 //! | [`proofs`] | an RSU's proof of its own record, fetched ahead |
 //! | [`outbox`] | what an RSU still has to put on the ledger |
 //! | [`voice`], [`witness`], [`neighbours`] | position messages: what a vehicle says, how an RSU judges it, how other vehicles check it |
+//! | [`services`], [`provider`] | location services: who offers them; a provider, as a task with a socket of its own |
 //! | [`revocation`] | TA and LEA, who look at the evidence and revoke |
 //! | [`villains`] | RSUs that lie |
 //! | [`radio`] | datagrams between vehicles and RSUs |
@@ -46,6 +47,7 @@ pub mod obu;
 pub mod organisations;
 pub mod outbox;
 pub mod proofs;
+pub mod provider;
 pub mod radio;
 pub mod records;
 pub mod register;
@@ -54,6 +56,7 @@ pub mod report;
 pub mod revocation;
 pub mod revocations;
 pub mod roadside;
+pub mod services;
 pub mod testnet;
 pub mod villains;
 pub mod voice;

@@ -3,10 +3,11 @@
 //! Bringing one up:
 //!
 //! 1. every validator recovers what it has stored,
-//! 2. TA deploys contracts `keys`, `tokens`, `misbehaviour` and `credentials`, unless an earlier run has,
+//! 2. TA deploys contracts `keys`, `tokens`, `misbehaviour`, `credentials` and `providers`, unless an earlier run has,
 //! 3. TA and LEA register every RSU with its position, or bring its record up to date,
 //! 4. the issuers generate their key, unless they have one,
-//! 5. RSUs open their antennas, and TA and LEA their ears for requests to revoke.
+//! 5. with charging points, providers of location services are registered and started,
+//! 6. RSUs open their antennas, and TA and LEA their ears for requests to revoke.
 //!
 //! From then on vehicles can be enrolled ([`Network::enrol`]) and traffic replayed
 //! ([`crate::replay`]).
@@ -21,7 +22,8 @@ use crate::{
     ledger::{Ledger, LedgerError},
     radio::Radio,
     revocation, revocations,
-    roadside::{self, Jury, Rsu, Surroundings},
+    roadside::{self, Jury, Rsu, Surroundings, desk},
+    services::{self, Services},
     villains::Villain,
     witness::{self, Ear},
 };
@@ -30,7 +32,11 @@ use cairn_contracts::credentials::RequestRecord;
 use cairn_crypto::{issuer::IssuerIndex, linkage::LinkageValue};
 use cairn_ledger::{PrivateKey, Rid};
 use cairn_protocol::{
-    authority::Identification, plausibility::Bounds, roadside::Site as RsuIdentity, trust::Road,
+    authority::Identification,
+    plausibility::Bounds,
+    roadside::Site as RsuIdentity,
+    service::{Points, Reach},
+    trust::Road,
     witness::Stand,
 };
 use cairn_scenario::{Metres, RadioRange, Site};
@@ -132,6 +138,8 @@ pub struct Setup<E: Runtime, R> {
     pub villains: HashMap<usize, Villain>,
     /// How vehicles are enrolled.
     pub enrolment: Enrolment,
+    /// Charging points; with them there are location services.
+    pub points: Option<Points>,
 }
 
 /// An enrolment under way.
@@ -165,13 +173,15 @@ pub struct Network<E: Runtime, R: Radio> {
     pub findings: Findings,
     /// The instance of contract `misbehaviour`.
     pub misbehaviour: cairn_ledger::Address,
+    /// Location services, if there are any.
+    pub services: Option<Services>,
     authorities: Arc<Mutex<Authorities<E>>>,
     enrolment: Enrolment,
     home: Arc<Home>,
 }
 
 impl<E: Runtime, R: Radio> Network<E, R> {
-    /// Steps 2 to 5 of the [module documentation](self).
+    /// Steps 2 to 6 of the [module documentation](self).
     pub async fn start(mut setup: Setup<E, R>) -> Result<Self, NetworkError> {
         let mut authorities = Authorities::open(
             StdRng::from_rng(&mut setup.rng),
@@ -193,7 +203,34 @@ impl<E: Runtime, R: Radio> Network<E, R> {
         let findings = Findings::default();
         let (hints, hinted) = mpsc::channel(revocation::MAX_HINTS);
         let contract = authorities.deploy_credentials().await?;
+        let providers = authorities.deploy_providers().await?;
         let signers = authorities.register_rsus(&setup.sites).await?;
+        let chain = setup.ledger.chain().id();
+        let road = Road {
+            chain,
+            network_key: setup.ledger.chain().genesis().network_key(),
+            keys,
+            plausible_range_m: setup.range.metres() + PLAUSIBILITY_MARGIN_M,
+        };
+        let services = match setup.points.take() {
+            Some(points) => {
+                let rsus: Vec<Rid> = signers.iter().map(|(rid, _)| *rid).collect();
+                let services = services::Setup {
+                    context: &setup.context,
+                    radio: &setup.radio,
+                    clock: &setup.clock,
+                    home: &setup.home,
+                    ledger: &setup.ledger,
+                    road: &road,
+                    contract: providers,
+                    authorities: [&setup.ta, &setup.lea],
+                    reach_m: bounds.radio_range_m + bounds.position_error_m,
+                    rsus: &rsus,
+                };
+                Some(Services::start(&services, points, &mut setup.rng).await?)
+            }
+            None => None,
+        };
         let credentials = credentials::Setup {
             ledger: setup.ledger.clone(),
             clock: setup.clock.clone(),
@@ -209,7 +246,6 @@ impl<E: Runtime, R: Radio> Network<E, R> {
         let revocations =
             revocations::follow(&setup.context, setup.ledger.clone(), contract).await?;
 
-        let chain = setup.ledger.chain().id();
         let counters = Counters::default();
         let mut rsus = Vec::with_capacity(setup.sites.len());
         let mut ears = Vec::with_capacity(setup.sites.len());
@@ -246,6 +282,15 @@ impl<E: Runtime, R: Radio> Network<E, R> {
                 signer,
             };
             let antenna = setup.radio.open().await.map_err(NetworkError::Radio)?;
+            let desk = match &services {
+                Some(services) => Some(desk::Setup {
+                    directory: services.directory.clone(),
+                    addresses: services.addresses(),
+                    reach: Reach::new(stand.here, &bounds),
+                    link: setup.radio.open().await.map_err(NetworkError::Radio)?,
+                }),
+                None => None,
+            };
             let rsu = roadside::start(
                 &setup.context,
                 StdRng::from_rng(&mut setup.rng),
@@ -256,6 +301,7 @@ impl<E: Runtime, R: Radio> Network<E, R> {
                     votes,
                     hints: hints.clone(),
                 },
+                desk,
                 Surroundings {
                     ledger: setup.ledger.clone(),
                     clock: setup.clock.clone(),
@@ -292,12 +338,7 @@ impl<E: Runtime, R: Radio> Network<E, R> {
             rng: setup.rng,
             radio: setup.radio,
             clock: setup.clock,
-            road: Road {
-                chain,
-                network_key: setup.ledger.chain().genesis().network_key(),
-                keys,
-                plausible_range_m: setup.range.metres() + PLAUSIBILITY_MARGIN_M,
-            },
+            road,
             ledger: setup.ledger,
             rsus,
             ears,
@@ -306,6 +347,7 @@ impl<E: Runtime, R: Radio> Network<E, R> {
             counters,
             findings,
             misbehaviour,
+            services,
             authorities,
             enrolment: setup.enrolment,
             home: setup.home,

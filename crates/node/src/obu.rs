@@ -9,19 +9,23 @@
 //! that does not answer that has lost the session, in a crash for example, and the vehicle logs in again.
 //! What it has to say of its position it signs and broadcasts at the beginning of the step; what it heard
 //! of others since the last step it checks then.
+//! Where there are location services it asks on its way ([`asking`]).
 //! When it has done what it can in this step it says so.
+
+mod asking;
 
 use crate::{
     clock::TraceClock, counters::Counters, findings::Findings, ledger::Ledger,
-    neighbours::Neighbours, radio::Endpoint, voice::Saying,
+    neighbours::Neighbours, radio::Endpoint, services::Directory, voice::Saying,
 };
+use asking::Asking;
 use cairn_chain::Runtime;
 use cairn_ledger::{Position, Rid, Uid};
 use cairn_protocol::{
     position::Speaker,
     trust::Road,
     vehicle::{Effect, Identity, Papers, Refusal, Vehicle},
-    wire::{BEACON, Message, POSITION},
+    wire::{BEACON, Message, POSITION, SERVICE_NOTICE},
 };
 use rand::rngs::StdRng;
 use std::{
@@ -110,6 +114,8 @@ pub struct Start<E: Runtime, A> {
     pub findings: Findings,
     /// Access to the chain, for others' keys.
     pub ledger: Ledger<E>,
+    /// Location services, if there are any.
+    pub services: Option<Directory>,
     /// Its own randomness.
     pub rng: StdRng,
 }
@@ -131,9 +137,11 @@ pub fn start<E: Runtime, A: Endpoint>(context: &E, start: Start<E, A>) -> Obu {
             start.ledger,
             start.findings.clone(),
         );
+        let asking = |directory| Asking::new(&start.road, directory, start.number, now_ms);
         let task = Task {
             context,
             neighbours,
+            asking: start.services.map(asking),
             number: start.number,
             uid: *uid,
             speaker: Speaker::new(start.road.chain, *uid, key.clone(), now_ms),
@@ -160,6 +168,7 @@ pub fn start<E: Runtime, A: Endpoint>(context: &E, start: Start<E, A>) -> Obu {
 struct Task<E: Runtime, A> {
     context: E,
     neighbours: Neighbours<E>,
+    asking: Option<Asking>,
     number: u32,
     uid: Uid,
     speaker: Speaker,
@@ -246,6 +255,11 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         if self.serving().is_some() && self.rekey_ms.is_some_and(|at_ms| at_ms <= now_ms) {
             self.rekey(now_ms).await;
         }
+        if let Some(asking) = &mut self.asking {
+            let said = step.says.last().map(|saying| saying.motion.position);
+            asking.moved(said.unwrap_or(step.position));
+            self.ask(now_ms).await;
+        }
         Open {
             done: step.done,
             until: self.context.current() + STEP_PATIENCE,
@@ -320,7 +334,14 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
     /// Whether nothing is left to be done in this step.
     fn is_settled(&self) -> bool {
         let awaits_rekey = self.awaits_rekey().is_some();
-        self.target().is_none() && !awaits_rekey
+        self.target().is_none() && !awaits_rekey && self.awaits_answer().is_none()
+    }
+
+    /// Until when the step waits for the answer to a question, if it does.
+    fn awaits_answer(&self) -> Option<SystemTime> {
+        let until = self.asking.as_ref()?.waits_until()?;
+        let is_open = self.serving().is_some() && self.context.current() < until;
+        is_open.then_some(until)
     }
 
     /// Until when the step waits for the answer to a rekey, if it does.
@@ -347,7 +368,8 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
             let wait = Duration::from_millis(at_ms.saturating_sub(now_ms));
             self.context.current() + wait.max(SHORTEST_WAIT)
         });
-        [role, open.map(|open| open.until), self.awaits_rekey()]
+        let open = open.map(|open| open.until);
+        [role, open, self.awaits_rekey(), self.awaits_answer()]
             .into_iter()
             .flatten()
             .min()
@@ -361,6 +383,7 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
                     return self.neighbours.hear(message, now_ms);
                 }
             }
+            Some(&SERVICE_NOTICE) => return self.notice(datagram).await,
             Some(&BEACON) => {
                 if let Ok(Message::Beacon(beacon)) = Message::decode(datagram)
                     && !self.has_use_for(beacon.rid, now_ms)

@@ -441,6 +441,11 @@ impl<'a, E: Runtime, R: Radio> Run<'a, E, R> {
                 counters: self.network.counters.clone(),
                 findings: self.network.findings.clone(),
                 ledger: self.network.ledger.clone(),
+                services: self
+                    .network
+                    .services
+                    .as_ref()
+                    .map(|all| all.directory.clone()),
                 rng: StdRng::from_rng(&mut self.network.rng),
             };
             let obu = obu::start(&self.network.context, start);
@@ -532,6 +537,11 @@ impl<'a, E: Runtime, R: Radio> Run<'a, E, R> {
                 vehicle_hours: self.driven_ms as f64 / 3_600_000.0,
                 ..self.network.findings.report()
             },
+            services: self
+                .network
+                .services
+                .as_ref()
+                .map(|all| all.directory.tally.report()),
             misbehaviour: None,
             cost: self.network.counters.cost_report(),
             pace: PaceReport {

@@ -16,6 +16,8 @@ pub struct Report {
     pub handover: HandoverReport,
     /// Position messages.
     pub positions: PositionsReport,
+    /// Location services, where there are providers.
+    pub services: Option<ServicesReport>,
     /// How well misbehaviour was found, where the truth is known.
     pub misbehaviour: Option<Misbehaviour>,
     /// What the roles cost.
@@ -158,6 +160,71 @@ pub struct PositionsReport {
     pub drop_blocks: u64,
     /// Trace time of all vehicles together, in hours.
     pub vehicle_hours: f64,
+}
+
+/// Location services: two providers, of charging points and of travel times.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ServicesReport {
+    /// Charging points that a provider knows.
+    pub points: u64,
+    /// Passages between neighbouring cells whose time a provider has learned well enough to tell it.
+    pub passages: u64,
+    /// Questions that vehicles sent.
+    pub queries: u64,
+    /// Answers that vehicles opened.
+    pub answers: u64,
+    /// Of those, that nothing is known.
+    pub nothing_known: u64,
+    /// Questions that were refused: the vehicle was told that there will be no answer.
+    pub refused: u64,
+    /// Questions that got neither in time.
+    pub unanswered: u64,
+    /// Questions whose cell the RSU did not believe.
+    pub false_cells: u64,
+    /// Vehicles whose service an RSU ended for that.
+    pub ended: u64,
+    /// Requests of RSUs that providers answered.
+    pub served: u64,
+    /// Requests of RSUs that providers refused.
+    pub refused_by_providers: u64,
+    /// From question to answer at the vehicle, median, in milliseconds.
+    pub p50_ms: f64,
+    /// The same, 99th percentile.
+    pub p99_ms: f64,
+    /// The provider's own part of it, in milliseconds.
+    pub provider_ms: Quantiles,
+    /// Bytes of a question's datagram, the largest sent.
+    pub query_bytes: u64,
+    /// Bytes of an answer's datagram, the largest sent.
+    pub answer_bytes: u64,
+    /// Ledger proofs of RSUs that providers took.
+    pub proofs: u64,
+    /// The oldest ledger state that a provider judged an RSU by, in seconds of trace time.
+    pub staleness_s: f64,
+    /// The charging point in the last answer that named one.
+    pub last_nearest: Option<NearestReport>,
+    /// The way in the last answer that told a travel time.
+    pub last_way: Option<WayReport>,
+}
+
+/// A charging point that a vehicle was told of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct NearestReport {
+    /// Its name.
+    pub name: String,
+    /// Metres to it from the vehicle.
+    pub distance_m: f64,
+    /// Its power, in kW.
+    pub kw: u16,
+}
+
+/// A travel time that a vehicle was told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct WayReport {
+    /// Length of the way, in metres: so many cells, each as long as its side.
+    pub metres: u32,
+    /// What it takes, in seconds.
+    pub seconds: u16,
 }
 
 /// How the replay kept its pace.

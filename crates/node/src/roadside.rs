@@ -10,6 +10,11 @@
 //! their own: the contract of tokens knows nothing of them. When one is final the RSU looks whether
 //! revocation is requested, and tells TA. When it is told of a revocation it looks at the vehicle's
 //! record and drops the session.
+//!
+//! Where there are providers of location services, the RSU vouches for cells and carries questions and
+//! answers ([`desk`]).
+
+pub mod desk;
 
 use crate::{
     clock::TraceClock, counters::Counters, findings::Findings, ledger::Ledger, outbox::Outbox,
@@ -28,8 +33,9 @@ use cairn_protocol::{
     relay,
     roadside::{Found, Issuers, Opened, Provisional, Received, Roadside, Site},
     token::Holder,
-    wire::RouteId,
+    wire::{Message, RouteId, SERVICE_ORDER},
 };
+use desk::Desk;
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use rand::rngs::StdRng;
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
@@ -102,13 +108,14 @@ pub struct Surroundings<E: Runtime> {
     pub revocations: Revocations,
 }
 
-/// Starts an RSU.
+/// Starts an RSU; with a desk, if there are providers.
 pub fn start<E: Runtime, A: Endpoint>(
     context: &E,
     mut rng: StdRng,
     site: Site,
     antenna: A,
     jury: Jury,
+    desk: Option<desk::Setup<A>>,
     surroundings: Surroundings<E>,
 ) -> Rsu {
     let (orders, received) = mpsc::channel(ORDERS);
@@ -123,6 +130,7 @@ pub fn start<E: Runtime, A: Endpoint>(
             role: role(&site, &surroundings, &mut rng),
             nonce: first_nonce(&surroundings.clock),
             proofs: proofs(&site, &surroundings),
+            desk: desk.map(|desk| Desk::new(&site, surroundings.ledger.clone(), desk)),
             site,
             antenna,
             jury,
@@ -179,6 +187,7 @@ struct Task<E: Runtime, A> {
     surroundings: Surroundings<E>,
     rng: StdRng,
     proofs: Proofs<E>,
+    desk: Option<Desk<E, A>>,
     /// Second of trace time, and logins in it.
     load: (u64, u32),
     outbox: Outbox,
@@ -216,6 +225,7 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
                         self.send(to, &relay::returned(over, proof.clone())).await;
                     }
                 }
+                arrival = desk::arrival(&mut self.desk) => self.arrived(arrival).await,
                 first = self.antenna.receive(), if !is_full => self.datagrams(first).await,
             }
         }
@@ -226,6 +236,9 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         self.role = role(&self.site, surroundings, &mut self.rng);
         self.nonce = first_nonce(&surroundings.clock);
         self.proofs = proofs(&self.site, surroundings);
+        if let Some(desk) = &mut self.desk {
+            desk.forget(&self.site);
+        }
         self.votes.clear();
         self.load = (0, 0);
         self.outbox = Outbox::default();
@@ -278,6 +291,12 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         from: SocketAddr,
         datagram: &[u8],
     ) -> Option<(SocketAddr, Opened)> {
+        if let Some(&SERVICE_ORDER) = datagram.first()
+            && let Ok(Message::ServiceOrder(frame)) = Message::decode(datagram)
+        {
+            self.order(from, &frame).await;
+            return None;
+        }
         let now_ms = self.surroundings.clock.now_ms();
         let source = from.to_string();
         let started = self.context.current();

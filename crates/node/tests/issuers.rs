@@ -44,6 +44,7 @@ fn options(seed: u64) -> Options {
         batch_interval: BATCH_INTERVAL,
         enrolment: Enrolment::default(),
         villains: HashMap::new(),
+        points: None,
     }
 }
 

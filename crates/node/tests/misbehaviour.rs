@@ -106,6 +106,7 @@ fn drive(seed: u64, attackers: &Attackers<'_>) -> Found {
             registered_share: 1.0,
             ..Enrolment::default()
         },
+        points: None,
     };
     let liars = attackers
         .car

@@ -62,7 +62,7 @@ pub use desk::{Desk, DeskError, Order, reply};
 pub use encoding::{Answer, Name, Question, Request, SEALED_ANSWER_BYTES};
 pub use frames::Notice;
 pub(crate) use frames::{MAX_SEALED_NOTICE, SEALED_ORDER_BYTES};
-pub use points::{MAX_DISTANCE_M, Point, Points, TooMany};
+pub use points::{MAX_DISTANCE_M, MAX_POINTS, Point, Points, TooMany};
 pub use provider::{Book, Provider, ProviderError};
 pub use roads::{MIN_SAMPLES, Roads};
 

@@ -2,6 +2,7 @@
 //!
 //! * [`FcdReader`] streams SUMO floating-car data, plain or gzipped, one [`Step`] at a time.
 //! * [`read_sites`] reads RSU sites from CSV; [`place_sites`] chooses them from the traffic.
+//! * [`read_points`] reads charging points from GeoJSON or CSV.
 //! * [`RadioMap`] answers which sites hear a position.
 //! * [`beacons`] reads position messages, ours and researchers'; [`attackers`] makes them false.
 //! * [`traffic`] is what all of that makes: where vehicles are and what they say, step by step.
@@ -33,7 +34,9 @@ pub mod beacons;
 mod fcd;
 mod frame;
 mod placement;
+mod points;
 mod radio;
+mod rows;
 pub mod scoring;
 mod sites;
 pub mod traci;
@@ -46,6 +49,10 @@ pub use fcd::{
 };
 pub use frame::{Frame, MAX_COORDINATE_M, MAX_EXTENT_M, MAX_LATITUDE_DEG, Metres, Projection};
 pub use placement::{MAX_CELLS, PlaceError, Placement, place_sites};
+pub use points::{
+    MAX_KW, MAX_POINTS, MAX_POINTS_FILE_BYTES, PointOfInterest, PointsError, PointsFault,
+    parse_points, read_points,
+};
 pub use radio::{RadioMap, RadioRange, RangeError};
 pub use sites::{
     MAX_SITES, MAX_SITES_FILE_BYTES, Site, SitesError, SitesFault, parse_sites, read_sites,

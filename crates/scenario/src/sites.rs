@@ -10,8 +10,7 @@
 //! 2. If there is a column `picked`, it holds 0 or 1, and the sites are the rows with 1.
 //! 3. Every row must be valid, picked or not; an id stands once.
 
-use crate::{MAX_COORDINATE_M, MAX_LATITUDE_DEG, MAX_NAME_BYTES, Metres, Projection};
-use csv::ByteRecord;
+use crate::{MAX_COORDINATE_M, MAX_LATITUDE_DEG, MAX_NAME_BYTES, Metres, Projection, rows::Rows};
 use std::{
     collections::HashMap,
     fmt,
@@ -190,14 +189,14 @@ fn parse(content: &[u8], projection: Option<&Projection>) -> Result<Vec<Site>, F
         return Err(Fault::File(SitesFault::TooLarge));
     }
     let mut rows = Rows::new(content);
-    if !rows.next()? {
+    if !rows.next().map_err(Fault::Read)? {
         return Err(Fault::File(SitesFault::NoSites));
     }
     let columns = Columns::find(&rows, projection)?;
 
     let mut sites = Vec::new();
     let mut lines = HashMap::new();
-    while rows.next()? {
+    while rows.next().map_err(Fault::Read)? {
         if lines.len() == MAX_SITES {
             return Err(Fault::Line(rows.line, None, SitesFault::TooManySites));
         }
@@ -220,51 +219,9 @@ fn parse(content: &[u8], projection: Option<&Projection>) -> Result<Vec<Site>, F
     Ok(sites)
 }
 
-/// The rows of a file, one at a time.
-struct Rows<'c> {
-    content: &'c [u8],
-    reader: csv::Reader<&'c [u8]>,
-    row: ByteRecord,
-    /// Line on which the row begins, from 1.
-    line: u64,
-    /// How much of the content lies before that line.
-    counted: usize,
-}
-
-impl<'c> Rows<'c> {
-    fn new(content: &'c [u8]) -> Self {
-        Self {
-            content,
-            reader: csv::ReaderBuilder::new()
-                .has_headers(false)
-                .flexible(true)
-                .from_reader(content),
-            row: ByteRecord::new(),
-            line: 1,
-            counted: 0,
-        }
-    }
-
-    /// Goes to the next row, over empty lines; `false` at the end.
-    fn next(&mut self) -> Result<bool, Fault> {
-        let next = self.reader.read_byte_record(&mut self.row);
-        let found = next.map_err(|error| Fault::Read(error.into()))?;
-        // The reader's own line is that of the empty lines or the line end before the row.
-        let before = self.row.position().map_or(0, |at| at.byte() as usize);
-        let blank = self.content[before..]
-            .iter()
-            .take_while(|&&byte| byte == b'\r' || byte == b'\n')
-            .count();
-        let passed = &self.content[self.counted..before + blank];
-        self.line += passed.iter().filter(|&&byte| byte == b'\n').count() as u64;
-        self.counted = before + blank;
-        Ok(found)
-    }
-
-    /// Attaches a fault to a column of the row.
-    fn fault(&self, column: &'static str, fault: SitesFault) -> Fault {
-        Fault::Line(self.line, Some(column), fault)
-    }
+/// Attaches a fault to a column of the row.
+fn fault(rows: &Rows<'_>, column: &'static str, fault: SitesFault) -> Fault {
+    Fault::Line(rows.line, Some(column), fault)
 }
 
 /// Where the columns are in a row, and how its coordinates become metres.
@@ -281,11 +238,8 @@ impl<'p> Columns<'p> {
     /// Finds the columns in the row of their names.
     fn find(names: &Rows<'_>, projection: Option<&'p Projection>) -> Result<Self, Fault> {
         let find = |name: &'static str| {
-            let mut found = (0..names.row.len()).filter(|&at| &names.row[at] == name.as_bytes());
-            match (found.next(), found.next()) {
-                (index, None) => Ok(index),
-                _ => Err(names.fault(name, SitesFault::RepeatedColumn)),
-            }
+            let repeated = |_| fault(names, name, SitesFault::RepeatedColumn);
+            names.find(name).map_err(repeated)
         };
         let require = |name| {
             let missing = || Fault::Line(names.line, None, SitesFault::MissingColumn(name));
@@ -319,13 +273,13 @@ impl<'p> Columns<'p> {
             .ok()
             .filter(|id| (1..=MAX_NAME_BYTES).contains(&id.len()))
             .filter(|id| !id.chars().any(char::is_control))
-            .ok_or_else(|| rows.fault("site_id", SitesFault::BadId))?;
+            .ok_or_else(|| fault(rows, "site_id", SitesFault::BadId))?;
         let number = |(index, name): (usize, &'static str), limit: f64| {
             str::from_utf8(&row[index])
                 .ok()
                 .and_then(|text| text.parse::<f64>().ok())
                 .filter(|number| number.abs() <= limit)
-                .ok_or_else(|| rows.fault(name, SitesFault::BadCoordinate { limit }))
+                .ok_or_else(|| fault(rows, name, SitesFault::BadCoordinate { limit }))
         };
         let position = match self.projection {
             None => Metres {
@@ -339,7 +293,7 @@ impl<'p> Columns<'p> {
         let is_picked = match self.picked.map(|index| &row[index]) {
             None | Some(b"1") => true,
             Some(b"0") => false,
-            Some(_) => return Err(rows.fault("picked", SitesFault::BadPicked)),
+            Some(_) => return Err(fault(rows, "picked", SitesFault::BadPicked)),
         };
         let id = Arc::from(id);
         Ok((Site { id, position }, is_picked))

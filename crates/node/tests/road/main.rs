@@ -64,6 +64,7 @@ fn options(seed: u64, link: Link) -> Options {
             registered_share: 0.5,
             ..Enrolment::default()
         },
+        points: None,
     }
 }
 

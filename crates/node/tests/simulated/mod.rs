@@ -16,12 +16,13 @@ use cairn_node::{
     network::{Network, NetworkError, Setup},
     villains::Villain,
 };
+use cairn_protocol::service::Points;
 use cairn_scenario::{RadioRange, Site};
 use cairn_simulation::start_validator as start_on_links;
 use commonware_cryptography::Signer as _;
 use commonware_p2p::simulated::{Error as LinkError, Link};
 use commonware_runtime::{
-    Runner as _, Supervisor as _,
+    Blob as _, BlobVersion, ReadOptions, Runner as _, Storage as _, Supervisor as _,
     deterministic::{Config as RuntimeConfig, Context, Runner},
 };
 use rand::{SeedableRng as _, rngs::StdRng};
@@ -57,6 +58,8 @@ pub struct Options {
     pub villains: HashMap<usize, Villain>,
     /// How vehicles are enrolled.
     pub enrolment: Enrolment,
+    /// Charging points; with them there are location services.
+    pub points: Option<Points>,
 }
 
 /// Why a simulation ended early.
@@ -77,6 +80,8 @@ pub enum SimulationError {
 pub struct Simulation {
     /// The network.
     pub network: Network<Context, Air>,
+    /// Its directory: keys and registers.
+    pub home: Arc<Home>,
     context: Context,
     genesis: Genesis,
     clock: TraceClock,
@@ -139,7 +144,7 @@ impl Simulation {
             rng,
             radio: Air::new(context.child("air"), options.faults, options.seed),
             clock: clock.clone(),
-            home,
+            home: home.clone(),
             ledger: Ledger::observe(&context, chain),
             ta,
             lea,
@@ -149,9 +154,11 @@ impl Simulation {
             batch_interval: options.batch_interval,
             villains: options.villains,
             enrolment: options.enrolment,
+            points: options.points,
         };
         Ok(Self {
             network: Network::start(setup).await?,
+            home,
             context,
             genesis,
             clock,
@@ -199,6 +206,22 @@ impl Simulation {
     /// The chain as the validator of this index sees it, unless it has crashed.
     pub fn chain(&self, index: usize) -> Option<&cairn_chain::Chain<Context>> {
         self.validators[index].as_ref().map(Validator::chain)
+    }
+
+    /// What is stored in a partition, blob after blob. Whoever wrote it must have been stopped.
+    pub async fn stored(&self, partition: &str) -> Vec<u8> {
+        // What was stopped lets go of its files when it is next scheduled.
+        commonware_runtime::Clock::sleep(&self.context, Duration::from_secs(1)).await;
+        let any = BlobVersion::new(0)..=BlobVersion::new(u16::MAX);
+        let mut bytes = Vec::new();
+        for name in self.context.scan(partition).await.unwrap() {
+            let opened = self.context.open_versioned(partition, &name, any.clone());
+            let (blob, length, _) = opened.await.unwrap();
+            let read = blob.read_at(0, length as usize, ReadOptions::default());
+            let read = read.await.unwrap();
+            bytes.extend_from_slice(read.coalesce().as_ref());
+        }
+        bytes
     }
 
     fn member(&self, index: usize) -> PublicKey {

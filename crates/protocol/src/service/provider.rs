@@ -204,6 +204,18 @@ impl Provider {
         rids
     }
 
+    /// How many RSUs can be judged at `now_ms`, and the age of the oldest state that one of them would be judged by,
+    /// in milliseconds of block time: at most [`MAX_STALENESS_MS`].
+    #[must_use]
+    pub fn freshness(&self, now_ms: u64) -> (usize, u64) {
+        let fresh = self.rsus.values().map(|rsu| rsu.time_ms);
+        let ages: Vec<u64> = fresh
+            .filter(|time_ms| is_fresh(*time_ms, now_ms))
+            .map(|time_ms| now_ms.saturating_sub(time_ms))
+            .collect();
+        (ages.len(), ages.into_iter().max().unwrap_or(0))
+    }
+
     /// Answers an RSU's request: the sealed answer.
     ///
     /// # Errors
