@@ -146,6 +146,40 @@ fn places_sites_by_itself() {
     assert_eq!(report["trace"]["rows_in_range"], 144);
 }
 
+#[test]
+fn vehicles_ask_for_charging_points_on_their_way() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("trace.xml"), trace()).unwrap();
+    fs::write(dir.path().join("sites.csv"), SITES).unwrap();
+    let points = "name,x_m,y_m,kw\nTown hall,600,50,150\n";
+    fs::write(dir.path().join("points.csv"), points).unwrap();
+    let args = [
+        "replay",
+        "--trace",
+        "trace.xml",
+        "--sites",
+        "sites.csv",
+        "--points",
+        "points.csv",
+        "--validators",
+        "1",
+        "--speed",
+        "10",
+        "--report",
+        "report.json",
+    ];
+    let output = cairn(dir.path(), &args);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.contains("nearest charging point \"Town hall\""), "{stdout}");
+    let services = &report(dir.path())["services"];
+    assert_eq!(services["points"], 1);
+    let number = |name: &str| services[name].as_u64().unwrap();
+    assert!(number("queries") > 2 * 4, "two vehicles, 48 s: {services}");
+    assert!(number("answers") > 0 && number("answers") <= number("queries"));
+    assert_eq!(number("false_cells"), 0);
+    assert_eq!(services["last_nearest"]["kw"], 150);
+}
+
 /// A minute of four vehicles that drive past three sites, as beacons; one of them says every other
 /// second that it is 60 m beside the road.
 fn beacons() -> (String, String) {
