@@ -106,7 +106,12 @@ impl Running {
 
     fn get(&self, path: &str) -> Value {
         let mut stream = TcpStream::connect(&self.status).unwrap();
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.status).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n",
+            self.status
+        )
+        .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -151,10 +156,7 @@ impl Pair {
         let shown = Verified {
             height: 1,
             time_ms: now_ms,
-            entries: vec![(
-                provider_key(&contract, CHARGING),
-                Some(Record::of(&record)),
-            )],
+            entries: vec![(provider_key(&contract, CHARGING), Some(Record::of(&record)))],
         };
         let signer = PrivateKey::decode(Copying(&read("keys/rsu-1.key"))).unwrap();
         let here = Position {
@@ -162,7 +164,9 @@ impl Pair {
             y_cm: 2_000,
         };
         let ours = Ephemeral::random(&mut rng);
-        let (hello, waiting) = Initiator::new(ours.public(), b"", &mut rng).hello(b"").unwrap();
+        let (hello, waiting) = Initiator::new(ours.public(), b"", &mut rng)
+            .hello(b"")
+            .unwrap();
         let (_, responder) = Responder::hello(&ours, b"", &hello).unwrap();
         let (answer, at_rsu) = responder.accept(b"", &mut rng).unwrap();
         let (_, at_vehicle) = waiting.accept(&answer).unwrap();
@@ -233,8 +237,16 @@ fn serves_points_to_rsus_of_other_processes_and_shows_them_to_people() {
     let made = cairn(
         dir.path(),
         &[
-            "replay", "--trace", "trace.xml", "--sites", "sites.csv", "--validators", "1",
-            "--realtime", "--data", "net",
+            "replay",
+            "--trace",
+            "trace.xml",
+            "--sites",
+            "sites.csv",
+            "--validators",
+            "1",
+            "--realtime",
+            "--data",
+            "net",
         ],
     );
     assert!(made.status.success());
@@ -303,10 +315,19 @@ fn bad_points_and_directories_without_a_network_are_refused() {
     write("row.csv", "name,x_m,y_m,kw\na,1,2,11\nb,1,far,11\n");
     let provider = |points| ["provider", points, "--data", "net"];
     refused(&provider("none.csv"), "cannot read none.csv");
-    refused(&provider("power.geojson"), "power.geojson, feature 2: expected kw");
+    refused(
+        &provider("power.geojson"),
+        "power.geojson, feature 2: expected kw",
+    );
     refused(&provider("row.csv"), "row.csv, line 3: expected y_m");
     refused(&provider("good.geojson"), "net holds no network");
     write("trace.xml", TRACE);
-    let replay = ["replay", "--trace", "trace.xml", "--points", "power.geojson"];
+    let replay = [
+        "replay",
+        "--trace",
+        "trace.xml",
+        "--points",
+        "power.geojson",
+    ];
     refused(&replay, "power.geojson, feature 2");
 }

@@ -170,7 +170,10 @@ fn vehicles_ask_for_charging_points_on_their_way() {
     ];
     let output = cairn(dir.path(), &args);
     let stdout = String::from_utf8_lossy(&output.stdout);
-    assert!(stdout.contains("nearest charging point \"Town hall\""), "{stdout}");
+    assert!(
+        stdout.contains("nearest charging point \"Town hall\""),
+        "{stdout}"
+    );
     let services = &report(dir.path())["services"];
     assert_eq!(services["points"], 1);
     let number = |name: &str| services[name].as_u64().unwrap();
