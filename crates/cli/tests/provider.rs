@@ -18,7 +18,6 @@ use cairn_protocol::{
     wire::Message,
 };
 use commonware_codec::{Copying, DecodeExt as _};
-use commonware_cryptography::Signer as _;
 use rand::{SeedableRng as _, rngs::StdRng};
 use serde_json::Value;
 use std::{
