@@ -56,7 +56,7 @@ fn main() {
         plausible_range_m: 600.0,
     };
     let secret = Secret::<Ristretto255>::random(&mut rng);
-    let mut place = |rng: &mut StdRng| Position {
+    let place = |rng: &mut StdRng| Position {
         x_cm: rng.random_range(0..SIDE_CM),
         y_cm: rng.random_range(0..SIDE_CM),
     };
@@ -104,7 +104,7 @@ fn main() {
         let mut client = Client::new(&road, CONTRACT);
         let question = Question::Charging { least_kw: 50 };
         // The first time it asks for the proof.
-        let mut ask = |client: &mut Client, rng: &mut StdRng| {
+        let ask = |client: &mut Client, rng: &mut StdRng| {
             client
                 .ask(ID, question.clone(), *cell, &vehicle, NOW, rng)
                 .expect("nothing is open")
