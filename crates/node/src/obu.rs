@@ -9,7 +9,7 @@
 //! that does not answer that has lost the session, in a crash for example, and the vehicle logs in again.
 //! What it has to say of its position it signs and broadcasts at the beginning of the step; what it heard
 //! of others since the last step it checks then.
-//! Where there are location services it asks on its way ([`asking`]).
+//! Where there are location services it asks on its way (module `asking`).
 //! When it has done what it can in this step it says so.
 
 mod asking;
