@@ -71,9 +71,9 @@ impl DeskError {
 /// What a vehicle wants of its RSU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// The ledger's proof of a provider: answer with [`Desk::proof`].
+    /// The ledger's proof of a provider: answer with [`Notice::Proof`] in a [`reply`].
     Proof(ProviderId),
-    /// Send this to its provider: answer with [`Desk::answer`].
+    /// Send this to its provider: answer with [`Notice::Answer`].
     Query {
         /// For the provider.
         request: Box<Request>,
