@@ -18,8 +18,8 @@
 //!
 //! A relay cannot *read* (Noise, to the RSU's key), *alter* (messages or the list of relays: the
 //! handshake fails, and the vehicle tries another way), *replay* (as for everybody: `V-HELLO-1`, `V-HELLO-2`)
-//! or *claim twice*. It can drop: whoever passed something on to it in vain leaves it alone for a while
-//! ([`AVOIDED_MS`], [`ROUTE_MS`]), and the next search goes another way. It can pretend to be several relays: it then has several shares of the same pot.
+//! or *claim twice*. It can drop: whoever passed something on to it in vain and has another
+//! neighbour leaves it alone for a while ([`AVOIDED_MS`], [`ROUTE_MS`]), and the next search goes another way. It can pretend to be several relays: it then has several shares of the same pot.
 //!
 //! PROTOCOLS.md has each relay sign its hop record. Here the vehicle's handshake covers all of them,
 //! and a relay proves possession of its keys when it claims. That saves 64 bytes a hop; and where

@@ -14,7 +14,8 @@
 //!    [`RETRY_MS`] until it is answered or its beacon is too old; a later try begins anew.
 //! 3. `handover` shows the token of the session that it leaves ([`crate::token`]). The token is used
 //!    up when it is sent: the same `Hello` is repeated, but no other RSU and no other `Hello` gets
-//!    it, answered or not. Refused with [`Code::LogInFully`], the vehicle logs in fully at once.
+//!    it, answered or not. Refused with [`Code::LogInFully`], the vehicle logs in fully at once; over relays,
+//!    when it is told to again.
 //! 4. A session lives until its validity ends or a login elsewhere takes its place. Then the old RSU's
 //!    keys stay for [`SPEND_MARGIN_MS`](crate::token::SPEND_MARGIN_MS), while messages are under
 //!    way and the new session may be provisional.
@@ -497,12 +498,15 @@ impl Vehicle {
         let payload = attempt.waiting.refused(&refused.sealed)?;
         let byte = payload.first().copied().unwrap_or(0);
         let code = Code::from_byte(byte).ok_or(Refusal::Code(byte))?;
-        let (rid, way) = (attempt.rid, attempt.way);
+        let (rid, way, is_relayed) = (attempt.rid, attempt.way, attempt.is_relayed);
         self.attempt = None;
         if (way, code) != (Way::Token, Code::LogInFully) {
             return Ok(vec![Effect::LoginRefused { rid, code }]);
         }
         let mut effects = vec![Effect::TokenRefused(rid)];
+        if is_relayed {
+            return Ok(effects);
+        }
         match self.login(rid, now_ms, rng) {
             Ok(login) => effects.extend(login),
             // Its beacon has become too old meanwhile; the next one can be answered.

@@ -74,6 +74,12 @@ const SEEK: u8 = 0x40;
 const OFFER: u8 = 0x41;
 const UP: u8 = 0x42;
 const DOWN: u8 = 0x43;
+/// Whether a datagram is one of a relayed login ([`crate::relay`]), by its kind.
+#[must_use]
+pub fn is_relayed(datagram: &[u8]) -> bool {
+    matches!(datagram.first(), Some(SEEK..=DOWN))
+}
+
 /// The kind of what a vehicle asks of a location service.
 pub const SERVICE_ORDER: u8 = 0x50;
 /// The kind of what it is told.

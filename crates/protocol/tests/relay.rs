@@ -268,6 +268,55 @@ fn handover_and_rekey_go_over_relays_too() {
 }
 
 #[test]
+fn a_token_that_is_refused_over_relays_is_followed_by_a_full_login_over_them() {
+    let mut net = Net::row(2);
+    // Its token is not on the ledger yet.
+    net.town.log_in(B);
+    net.seek();
+    for way in [Way::Token, Way::Registered] {
+        let line = net.seeker.line(A).unwrap();
+        let (now, rng) = (net.town.now, &mut net.town.rng);
+        let hello = net.town.vehicle.handover_over(line, A, now, rng).unwrap();
+        assert_eq!(net.town.vehicle.login_way(), Some(way));
+        net.carry(&hello);
+    }
+    assert!(matches!(
+        net.effects[..],
+        [
+            Effect::TokenRefused(A),
+            Effect::LoggedIn {
+                way: Way::Registered,
+                ..
+            }
+        ]
+    ));
+    assert!(net.is_logged_in());
+}
+
+#[test]
+fn a_shorter_way_that_is_offered_later_does_not_break_a_login_under_way() {
+    let mut net = Net::new(3, &[(0, 1), (1, 2)], &[2]);
+    net.seek();
+    let hello = net.hello();
+    let Message::Seek(seek) = decoded(&net.air[0].1) else {
+        panic!("a search")
+    };
+    let offer = Message::Offer(Offer {
+        route: seek.route,
+        beacon: net.beacon.clone().unwrap(),
+        path: Path::DIRECT.with(key(3)).unwrap(),
+    });
+    net.send(3, SEEKER, offer.encode());
+    net.run();
+    assert_eq!(net.wrapped(&hello).0, Neighbour(1));
+    net.carry(&hello);
+    assert!(net.is_logged_in());
+    // Given up, it is replaced.
+    assert_eq!(net.seeker.give_up(A, net.town.now), [Heard::Ready(A)]);
+    assert_eq!(net.wrapped(&hello).0, Neighbour(3));
+}
+
+#[test]
 fn under_load_the_cookie_goes_over_relays_too() {
     let mut net = Net::row(2);
     net.town.rsus.get_mut(&A).unwrap().set_under_load(true);
@@ -475,6 +524,29 @@ fn a_relay_that_drops_behind_another_is_routed_around() {
     net.seek();
     let hello = net.hello();
     net.carry(&hello);
+    assert!(net.is_logged_in());
+}
+
+#[test]
+fn a_relay_behind_the_only_neighbour_that_drops_the_request_for_the_proof_is_routed_around() {
+    // 0 – 1, then 2 or 3 to the RSU; 2 answers first and drops.
+    let mut net = Net::new(3, &[(0, 1), (1, 2), (1, 3)], &[2, 3]);
+    net.droppers.insert(2);
+    let rsu = net.town.rsus.get_mut(&A).unwrap();
+    let Message::Beacon(beacon) = decoded(&rsu.beacon(net.town.now, &mut net.town.rng)) else {
+        panic!("a beacon")
+    };
+    net.beacon = Some(beacon);
+    let seek = net.seeker.seek(&mut net.town.rng);
+    net.broadcast(SEEKER, &seek);
+    net.run();
+    // The only neighbour is not left alone: it is asked again, and notices.
+    net.town.now += PROOF_RETRY_MS;
+    let again = net.seeker.give_up(A, net.town.now);
+    assert!(matches!(again[..], [Heard::Send(Neighbour(1), _)]));
+    net.follow(again);
+    net.run();
+    net.log_in();
     assert!(net.is_logged_in());
 }
 

@@ -55,6 +55,9 @@ struct Way {
 struct Search {
     route: RouteId,
     ways: Vec<Way>,
+    /// Whose offer was taken: a handshake holds for the relays that it began with, so a later and
+    /// shorter offer does not replace it.
+    taken: Option<Neighbour>,
 }
 
 /// A vehicle's search for RSUs out of its reach.
@@ -88,8 +91,21 @@ impl Seeker {
         self.search = Some(Search {
             route,
             ways: Vec::new(),
+            taken: None,
         });
         Message::Seek(Seek { route, passed: 0 }).encode()
+    }
+
+    /// Whether a search is ours, come back from a neighbour.
+    #[must_use]
+    pub fn is_ours(&self, seek: &Seek) -> bool {
+        let search = self.search.as_ref();
+        search.is_some_and(|search| search.route == seek.route)
+    }
+
+    /// Ends the search: the vehicle hears an RSU itself.
+    pub fn stop(&mut self) {
+        self.search = None;
     }
 
     /// Takes a datagram of a neighbour, heard at `here`.
@@ -127,10 +143,12 @@ impl Seeker {
         Ok(self.take_up(news, here, now_ms))
     }
 
-    /// How `rid` is reached: over the fewest relays that were offered.
+    /// How `rid` is reached: over the fewest relays that were offered. From now on messages go this way,
+    /// until it is [given up](Self::give_up).
     #[must_use]
-    pub fn line(&self, rid: Rid) -> Option<Line<'_>> {
-        let path = self.way(rid)?.path;
+    pub fn line(&mut self, rid: Rid) -> Option<Line<'_>> {
+        let Way { first, path, .. } = *self.way(rid)?;
+        self.search.as_mut()?.taken = Some(first);
         let trust = &self.trust;
         Some(Line { trust, path })
     }
@@ -148,18 +166,23 @@ impl Seeker {
         Some((first, Message::Up(up).encode()))
     }
 
-    /// Nothing came back over [`Seeker::line`]: leaves its first relay alone for a while, and says how
-    /// to go on over another. Nothing: there is no other; seek again.
+    /// Nothing came back over [`Seeker::line`]: leaves its first relay alone for a while, if another neighbour has
+    /// offered, and says how to go on. Without another the request for a proof is repeated, so that the relays
+    /// notice that it was in vain. Nothing: seek again.
     pub fn give_up(&mut self, rid: Rid, now_ms: u64) -> Vec<Heard> {
-        let Some(first) = self.way(rid).map(|way| way.first) else {
+        let first = self.way(rid).map(|way| way.first);
+        let (Some(first), Some(search)) = (first, &mut self.search) else {
             return Vec::new();
         };
-        self.avoided.insert(first, now_ms + AVOIDED_MS);
-        if let Some(search) = &mut self.search {
+        if search.ways.iter().any(|way| way.first != first) {
+            self.avoided.insert(first, now_ms + AVOIDED_MS);
             search.ways.retain(|way| way.first != first);
+            if self.way(rid).is_some() && self.trust.answerable(rid, now_ms).is_some() {
+                return vec![Heard::Ready(rid)];
+            }
         }
-        if self.way(rid).is_some() && self.trust.answerable(rid, now_ms).is_some() {
-            return vec![Heard::Ready(rid)];
+        if self.trust.knows(rid, now_ms) {
+            return Vec::new();
         }
         self.ask(rid, now_ms)
     }
@@ -245,8 +268,8 @@ impl Seeker {
     }
 
     fn way(&self, rid: Rid) -> Option<&Way> {
-        let ways = self.search.as_ref()?.ways.iter();
-        ways.filter(|way| way.rid == rid)
-            .min_by_key(|way| way.path.hops())
+        let search = self.search.as_ref()?;
+        let ways = search.ways.iter().filter(|way| way.rid == rid);
+        ways.min_by_key(|way| (search.taken != Some(way.first), way.path.hops()))
     }
 }

@@ -30,6 +30,7 @@ pub struct Line<'a> {
 pub(super) struct Attempt {
     pub(super) rid: Rid,
     pub(super) way: Way,
+    pub(super) is_relayed: bool,
     pub(super) holder: Holder,
     pub(super) hello: Hello,
     pub(super) waiting: noise::Waiting,
@@ -77,6 +78,7 @@ impl Attempt {
         Ok(Self {
             rid,
             way: credential.way(),
+            is_relayed: path != Path::DIRECT,
             holder: credential.claimed(),
             hello: Hello {
                 beacon: beacon.id,

@@ -91,7 +91,8 @@ pub enum Effect {
         /// Its reason.
         code: Code,
     },
-    /// The RSU did not take the token; a full login there follows by itself.
+    /// The RSU did not take the token. A full login there follows by itself, or over relays with the
+    /// next [`Vehicle::handover_over`](super::Vehicle::handover_over).
     TokenRefused(Rid),
     /// The login got no answer while its beacon was fresh.
     LoginUnanswered(Rid),
