@@ -159,6 +159,11 @@ pub struct Replay {
     #[arg(long, value_name = "FILE")]
     pub points: Option<PathBuf>,
 
+    /// Vehicles that hear no RSU log in through up to three others, each within METRES of the next. Off
+    /// by default: relays learn that somebody near logs in, and carry messages of others
+    #[arg(long, value_name = "METRES", num_args = 0..=1, default_missing_value = "300")]
+    pub relay: Option<f64>,
+
     /// Replay in real time instead of as fast as possible
     #[arg(long, conflicts_with = "speed")]
     pub realtime: bool,

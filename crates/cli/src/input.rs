@@ -55,6 +55,8 @@ pub struct Input {
     /// Charging points, if vehicles are to ask for them.
     pub points: Option<Vec<PointOfInterest>>,
     pub range: RadioRange,
+    /// How far vehicles hear each other, if they relay.
+    pub hop_range: Option<RadioRange>,
     pub pace: Pace,
     /// From the first step to the last in milliseconds, where it is known beforehand.
     pub duration_ms: Option<u64>,
@@ -122,6 +124,7 @@ pub fn demo(common: &args::Common) -> Result<Input, RunError> {
         placed_coverage: None,
         points: Some(parse_points(DEMO_POINTS, "demo charging points", None)?),
         range: RadioRange::new(common.range)?,
+        hop_range: None,
         pace: Pace::Times(DEMO_PACE),
         duration_ms: last.map(|step| step.offset_ms),
     })
@@ -130,6 +133,7 @@ pub fn demo(common: &args::Common) -> Result<Input, RunError> {
 /// The road of a replay.
 pub fn replay(replay: &args::Replay) -> Result<Input, RunError> {
     let range = RadioRange::new(replay.common.range)?;
+    let hop_range = replay.relay.map(RadioRange::new).transpose()?;
     let seed = match replay.common.seed {
         Some(seed) => seed,
         None => StdRng::try_from_rng(&mut SysRng)
@@ -155,6 +159,7 @@ pub fn replay(replay: &args::Replay) -> Result<Input, RunError> {
         placed_coverage,
         points,
         range,
+        hop_range,
         pace,
         duration_ms: None,
     };

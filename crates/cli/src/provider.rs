@@ -51,6 +51,7 @@ pub fn run(command: &args::Provider) -> Result<(), RunError> {
         villains: HashMap::new(),
         top_speed_m_s: TOP_SPEED_M_S,
         points: Some(charging_points(&points)),
+        hop_range: None,
     };
     embedded::run(options, async |network: &mut Running| {
         serve(network, points.len(), listener).await

@@ -187,6 +187,7 @@ fn run(common: &Common, input: Input, progress: bool) -> Result<bool, RunError> 
             },
         },
         points: input.points.as_deref().map(charging_points),
+        hop_range: input.hop_range,
     };
     let (report, is_stopped) = embedded::run(options, async |network: &mut Running| {
         work(network, &input, listener, common.hold, progress).await

@@ -3,7 +3,7 @@
 use crate::{args::Common, input::Input, run::RunError};
 use cairn_node::{
     replay::{Pace, Progress},
-    report::{LoginReport, Report, ServicesReport},
+    report::{LoginReport, RelayReport, Report, ServicesReport},
 };
 use cairn_scenario::scoring::Misbehaviour;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -190,6 +190,9 @@ pub fn attacks(found: &Misbehaviour) {
 /// Where the row of those who never logged in stands: after those who did.
 const AFTER_LOGINS: usize = 2;
 
+/// Where logins through relays stand: after all that is said of logins.
+const AFTER_REKEYS: usize = 4;
+
 /// Where the rows of location services stand: before those of the ledger.
 const BEFORE_LEDGER: usize = 9;
 
@@ -341,6 +344,9 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
     if let Some(services) = &report.services {
         rows.splice(BEFORE_LEDGER..BEFORE_LEDGER, answers(services));
     }
+    if let Some(relay) = &report.relay {
+        rows.splice(AFTER_REKEYS..AFTER_REKEYS, relayed(relay));
+    }
     if login.unserved_one_step + login.unserved_longer > 0 {
         rows.insert(AFTER_LOGINS, ("", unserved(login)));
     }
@@ -377,6 +383,45 @@ fn answers(services: &ServicesReport) -> [(&'static str, String); 2] {
                 way.unwrap_or_default(),
                 services.p50_ms,
                 services.p99_ms,
+            ),
+        ),
+    ]
+}
+
+/// Logins through neighbours.
+fn relayed(relay: &RelayReport) -> [(&'static str, String); 3] {
+    let [one, two, three] = relay.hops.map(count);
+    let all = relay.logins + relay.handovers;
+    [
+        (
+            "relayed",
+            format!(
+                "{} of the logins and {} of the handovers; {one} over one relay, {two} over two, \
+                 {three} over three",
+                count(relay.logins),
+                count(relay.handovers),
+            ),
+        ),
+        (
+            "",
+            format!(
+                "{:.1} % of positions served, {:.1} % without relays; {} vehicles logged in by \
+                 relays only",
+                100.0 * relay.served_share,
+                100.0 * relay.served_share_direct,
+                count(relay.vehicles_only),
+            ),
+        ),
+        (
+            "",
+            format!(
+                "p50 {:.1} ms, p99 {:.1} ms more than without; {} bytes for each; {} of {} credits \
+                 redeemed",
+                relay.added_ms.p50,
+                relay.added_ms.p99,
+                count(relay.bytes / all.max(1)),
+                count(relay.redeemed),
+                count(relay.granted),
             ),
         ),
     ]

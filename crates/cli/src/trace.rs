@@ -34,6 +34,7 @@ pub fn run(command: &args::Trace) -> Result<(), RunError> {
         seed: None,
         data: Some(command.data.clone()),
         enrolment: Enrolment::default(),
+        hop_range: None,
         villains: HashMap::new(),
         top_speed_m_s: TOP_SPEED_M_S,
         points: None,

@@ -14,7 +14,8 @@ use crate::{
     clock::TraceClock,
     credentials::{Applicant, Credentials},
     deployments::{
-        self, CREDENTIALS_NONCE, KEYS_NONCE, MISBEHAVIOUR_NONCE, PROVIDERS_NONCE, TOKENS_NONCE,
+        self, CREDENTIALS_NONCE, CREDITS_NONCE, KEYS_NONCE, MISBEHAVIOUR_NONCE, PROVIDERS_NONCE,
+        TOKENS_NONCE,
     },
     embedded::signing_key,
     home::{Home, HomeError},
@@ -162,6 +163,14 @@ impl<E: Runtime> Authorities<E> {
     /// The instance of contract `providers`, likewise.
     pub async fn deploy_providers(&self) -> Result<Address, AuthorityError> {
         self.deploy(PROVIDERS_NONCE, deployments::providers).await
+    }
+
+    /// The instance of contract `credits`, likewise, with who redeems.
+    pub async fn deploy_credits(&self, redeemer: PublicKey) -> Result<Address, AuthorityError> {
+        self.deploy(CREDITS_NONCE, |ta, expires_ms| {
+            deployments::credits(ta, expires_ms, redeemer)
+        })
+        .await
     }
 
     async fn deploy(

@@ -1,7 +1,12 @@
 //! What vehicles and RSUs count while they run.
 
-use crate::report::{CostReport, HandoverReport, LoginReport, Quantiles};
+mod relayed;
+
+pub use relayed::RelayedLogin;
+
+use crate::report::{CostReport, HandoverReport, LoginReport, Quantiles, RelayReport};
 use cairn_protocol::login::Way;
+use relayed::Relayed;
 use std::{
     collections::HashSet,
     sync::{
@@ -34,6 +39,8 @@ struct Shared {
     anonymous: Kind,
     handover: Kind,
     vehicles: Mutex<HashSet<u32>>,
+    served_positions: AtomicU64,
+    relayed: Relayed,
 }
 
 /// Logins of one kind.
@@ -78,9 +85,25 @@ impl Counters {
         self.served().insert(vehicle);
     }
 
+    /// A vehicle, by its number in the trace, has logged in through relays.
+    pub fn logged_in_over(&self, vehicle: u32, way: Way, login: RelayedLogin) {
+        self.kind(way).count.fetch_add(1, Relaxed);
+        self.shared.relayed.logged_in(vehicle, way, login);
+    }
+
+    /// A vehicle has a session at an RSU that it hears, at one of its positions.
+    pub fn position_served(&self) {
+        self.shared.served_positions.fetch_add(1, Relaxed);
+    }
+
+    /// What is counted of relayed logins.
+    pub(crate) fn relayed(&self) -> &Relayed {
+        &self.shared.relayed
+    }
+
     /// Whether a vehicle, by its number in the trace, has logged in.
     pub fn is_served(&self, vehicle: u32) -> bool {
-        self.served().contains(&vehicle)
+        self.served().contains(&vehicle) || self.shared.relayed.is_served(vehicle)
     }
 
     fn served(&self) -> MutexGuard<'_, HashSet<u32>> {
@@ -182,6 +205,7 @@ impl Counters {
             refused: shared.refused.load(Relaxed),
             unanswered: shared.unanswered.load(Relaxed),
             vehicles: self.served().len() as u64,
+            served_positions: shared.served_positions.load(Relaxed),
             unserved_one_step: 0,
             unserved_longer: 0,
             rekeyed: shared.rekeyed.load(Relaxed),
@@ -205,6 +229,17 @@ impl Counters {
             token_refused: shared.token_refused.load(Relaxed),
             bytes: shared.handover.bytes(),
         }
+    }
+
+    /// The counters of relayed logins as part of the report, without what only the replay knows.
+    pub fn relay_report(&self) -> RelayReport {
+        let shared = &self.shared;
+        let mut direct_ms = shared.handover.round_trips().clone();
+        direct_ms.extend_from_slice(&shared.anonymous.round_trips());
+        direct_ms.extend_from_slice(&shared.registered.round_trips());
+        shared
+            .relayed
+            .report(&self.served(), Quantiles::of(direct_ms).p50)
     }
 
     /// What the roles cost as part of the report.

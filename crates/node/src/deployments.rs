@@ -8,7 +8,7 @@
 use crate::credentials;
 use cairn_chain::{Chain, ReadError, Runtime};
 use cairn_contracts::{
-    credentials as credentials_contract, directory, exchange, keys, misbehaviour, policy,
+    credentials as credentials_contract, credits, directory, exchange, keys, misbehaviour, policy,
     providers as providers_contract, records, tokens,
 };
 use cairn_ledger::{
@@ -27,6 +27,7 @@ pub(crate) const TOKENS_NONCE: u64 = 2;
 pub(crate) const MISBEHAVIOUR_NONCE: u64 = 3;
 pub(crate) const CREDENTIALS_NONCE: u64 = 8;
 pub(crate) const PROVIDERS_NONCE: u64 = 12;
+pub(crate) const CREDITS_NONCE: u64 = 9;
 const DIRECTORY_NONCE: u64 = 1;
 const EXCHANGE_NONCE: u64 = 2;
 const RECORDS_NONCE: u64 = 1;
@@ -39,6 +40,16 @@ pub const VOTERS: u8 = 3;
 /// How long a vote against a vehicle stands, in milliseconds of block time: a quarter of an hour, in
 /// which a vehicle comes past three RSUs.
 pub const VOTE_LIFE_MS: u64 = 15 * 60 * 1_000;
+
+/// Length of a period of credits, in milliseconds of block time. A day would hide more of when a relay helped; a
+/// minute lets a replay of some minutes show what is paid.
+pub const CREDIT_PERIOD_MS: u64 = 60_000;
+
+/// The most that one RSU grants in a period: 200 relayed logins, three a second.
+pub const MAX_GRANTED: u32 = 200 * credits::LOGIN_POT as u32;
+
+/// The fewest accounts of a redemption, so that it does not tell who helped where.
+pub const MIN_ACCOUNTS: u8 = 3;
 
 /// Organisations in a directory have numbers below this.
 const MAX_ORGANISATIONS: u16 = 1_000;
@@ -82,6 +93,23 @@ pub(crate) fn providers(ta: &PublicKey, expires_ms: u64) -> Transaction {
         max_validity_ms: MAX_VALIDITY_MS,
     };
     providers_contract::deploy(PROVIDERS_NONCE, expires_ms, ta, &parameters)
+}
+
+/// Contract `credits`, likewise.
+pub(crate) fn credits(ta: &PublicKey, expires_ms: u64, redeemer: PublicKey) -> Transaction {
+    let parameters = credits::Parameters {
+        keys: Address::of_instance(ta, KEYS_NONCE),
+        redeemer,
+        period_ms: CREDIT_PERIOD_MS,
+        max_granted: MAX_GRANTED,
+        min_accounts: MIN_ACCOUNTS,
+    };
+    credits::deploy(CREDITS_NONCE, expires_ms, ta, &parameters)
+}
+
+/// The period of credits of a block time.
+pub(crate) fn credit_period(time_ms: u64) -> u32 {
+    u32::try_from(time_ms / CREDIT_PERIOD_MS).unwrap_or(u32::MAX)
 }
 
 /// What a road chain has.

@@ -65,6 +65,8 @@ pub struct Options {
     pub enrolment: Enrolment,
     /// Charging points; with them there are location services.
     pub points: Option<Points>,
+    /// How far vehicles hear each other, if they relay.
+    pub hop_range: Option<RadioRange>,
 }
 
 /// Why an embedded network did not come up.
@@ -183,6 +185,7 @@ async fn start(
         villains: options.villains,
         enrolment: options.enrolment,
         points: options.points,
+        hop_range: options.hop_range,
     };
     Ok((Network::start(setup).await?, validators))
 }

@@ -11,6 +11,7 @@
 //! | [`issuer`] | an issuer of credentials, as a task with a directory of its own |
 //! | [`proofs`] | an RSU's proof of its own record, fetched ahead |
 //! | [`outbox`] | what an RSU still has to put on the ledger |
+//! | [`grants`], [`redeemer`] | what relays of logins earn, and who pays it |
 //! | [`voice`], [`witness`], [`neighbours`] | position messages: what a vehicle says, how an RSU judges it, how other vehicles check it |
 //! | [`services`], [`provider`] | location services: who offers them; a provider, as a task with a socket of its own |
 //! | [`revocation`] | TA and LEA, who look at the evidence and revoke |
@@ -37,6 +38,7 @@ pub mod deployments;
 pub mod embedded;
 pub mod files;
 pub mod findings;
+pub mod grants;
 pub mod hindsight;
 pub mod home;
 pub mod issuer;
@@ -50,6 +52,7 @@ pub mod proofs;
 pub mod provider;
 pub mod radio;
 pub mod records;
+pub mod redeemer;
 pub mod register;
 pub mod replay;
 pub mod report;

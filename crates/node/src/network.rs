@@ -3,7 +3,8 @@
 //! Bringing one up:
 //!
 //! 1. every validator recovers what it has stored,
-//! 2. TA deploys contracts `keys`, `tokens`, `misbehaviour`, `credentials` and `providers`, unless an earlier run has,
+//! 2. TA deploys contracts `keys`, `tokens`, `misbehaviour`, `credentials`, `providers` and `credits`, unless an
+//!    earlier run has,
 //! 3. TA and LEA register every RSU with its position, or bring its record up to date,
 //! 4. the issuers generate their key, unless they have one,
 //! 5. with charging points, providers of location services are registered and started,
@@ -17,11 +18,13 @@ use crate::{
     clock::TraceClock,
     counters::Counters,
     credentials::{self, Credentials, Traced},
+    embedded::signing_key,
     findings::Findings,
     home::{Home, HomeError},
     ledger::{Ledger, LedgerError},
+    obu::Relays,
     radio::Radio,
-    revocation, revocations,
+    redeemer, revocation, revocations,
     roadside::{self, Jury, Rsu, Surroundings, desk},
     services::{self, Services},
     villains::Villain,
@@ -30,7 +33,7 @@ use crate::{
 use cairn_chain::{ReadError, Runtime};
 use cairn_contracts::credentials::RequestRecord;
 use cairn_crypto::{issuer::IssuerIndex, linkage::LinkageValue};
-use cairn_ledger::{PrivateKey, Rid};
+use cairn_ledger::{Address, PrivateKey, Rid};
 use cairn_protocol::{
     authority::Identification,
     plausibility::Bounds,
@@ -41,6 +44,7 @@ use cairn_protocol::{
 };
 use cairn_scenario::{Metres, RadioRange, Site};
 use cairn_vault::Embedded;
+use commonware_cryptography::Signer as _;
 use rand::{SeedableRng as _, rngs::StdRng};
 use std::{collections::HashMap, io, sync::Arc, time::Duration};
 use thiserror::Error;
@@ -140,6 +144,8 @@ pub struct Setup<E: Runtime, R> {
     pub enrolment: Enrolment,
     /// Charging points; with them there are location services.
     pub points: Option<Points>,
+    /// How far vehicles hear each other, if they relay.
+    pub hop_range: Option<RadioRange>,
 }
 
 /// An enrolment under way.
@@ -172,9 +178,11 @@ pub struct Network<E: Runtime, R: Radio> {
     /// What RSUs find of position messages.
     pub findings: Findings,
     /// The instance of contract `misbehaviour`.
-    pub misbehaviour: cairn_ledger::Address,
+    pub misbehaviour: Address,
     /// Location services, if there are any.
     pub services: Option<Services>,
+    /// What relaying takes, if vehicles relay.
+    pub relays: Option<Relays>,
     authorities: Arc<Mutex<Authorities<E>>>,
     enrolment: Enrolment,
     home: Arc<Home>,
@@ -204,6 +212,8 @@ impl<E: Runtime, R: Radio> Network<E, R> {
         let (hints, hinted) = mpsc::channel(revocation::MAX_HINTS);
         let contract = authorities.deploy_credentials().await?;
         let providers = authorities.deploy_providers().await?;
+        let redeemer = signing_key(&setup.home, "redeemer", &mut setup.rng)?;
+        let credits = authorities.deploy_credits(redeemer.public_key()).await?;
         let signers = authorities.register_rsus(&setup.sites).await?;
         let chain = setup.ledger.chain().id();
         let road = Road {
@@ -231,6 +241,22 @@ impl<E: Runtime, R: Radio> Network<E, R> {
             }
             None => None,
         };
+        let counters = Counters::default();
+        let relays = setup.hop_range.map(|hop_range| {
+            let redeemer = redeemer::Setup {
+                ledger: setup.ledger.clone(),
+                clock: setup.clock.clone(),
+                counters: counters.clone(),
+                contract: credits,
+                keys,
+                signer: redeemer,
+            };
+            Relays {
+                hop_range,
+                credits,
+                claims: redeemer::start(&setup.context, redeemer),
+            }
+        });
         let credentials = credentials::Setup {
             ledger: setup.ledger.clone(),
             clock: setup.clock.clone(),
@@ -246,7 +272,6 @@ impl<E: Runtime, R: Radio> Network<E, R> {
         let revocations =
             revocations::follow(&setup.context, setup.ledger.clone(), contract).await?;
 
-        let counters = Counters::default();
         let mut rsus = Vec::with_capacity(setup.sites.len());
         let mut ears = Vec::with_capacity(setup.sites.len());
         for (place, ((rid, signer), site)) in signers.into_iter().zip(&setup.sites).enumerate() {
@@ -310,6 +335,7 @@ impl<E: Runtime, R: Radio> Network<E, R> {
                     batch_interval: setup.batch_interval,
                     circle: circle.clone(),
                     revocations: revocations.clone(),
+                    credits: relays.as_ref().map(|relays| relays.credits),
                 },
             );
             rsus.push((rsu, site.position));
@@ -348,6 +374,7 @@ impl<E: Runtime, R: Radio> Network<E, R> {
             findings,
             misbehaviour,
             services,
+            relays,
             authorities,
             enrolment: setup.enrolment,
             home: setup.home,

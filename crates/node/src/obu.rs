@@ -11,6 +11,12 @@
 //! of others since the last step it checks then.
 //! Where there are location services it asks on its way (module `asking`).
 //! When it has done what it can in this step it says so.
+//!
+//! Where vehicles relay, one that hears no RSU logs in through its neighbours, see `relaying.rs`.
+
+mod relaying;
+
+pub use relaying::Relays;
 
 mod asking;
 
@@ -25,9 +31,10 @@ use cairn_protocol::{
     position::Speaker,
     trust::Road,
     vehicle::{Effect, Identity, Papers, Refusal, Vehicle},
-    wire::{BEACON, Message, POSITION, SERVICE_NOTICE},
+    wire::{BEACON, Message, POSITION, SERVICE_NOTICE, is_relayed},
 };
 use rand::rngs::StdRng;
+use relaying::Relaying;
 use std::{
     collections::HashMap,
     net::SocketAddr,
@@ -71,6 +78,8 @@ pub struct Step {
     pub says: Vec<Saying>,
     /// Who hears that. In the air a broadcast; on loopback sockets one datagram each.
     pub ears: Vec<SocketAddr>,
+    /// The vehicles within reach, where vehicles relay.
+    pub near: Vec<SocketAddr>,
     /// Tells that the OBU has done what it can in this step.
     pub done: oneshot::Sender<()>,
 }
@@ -116,12 +125,14 @@ pub struct Start<E: Runtime, A> {
     pub ledger: Ledger<E>,
     /// Location services, if there are any.
     pub services: Option<Directory>,
+    /// What relaying takes, where vehicles relay.
+    pub relays: Option<Relays>,
     /// Its own randomness.
     pub rng: StdRng,
 }
 
 /// Starts an OBU.
-pub fn start<E: Runtime, A: Endpoint>(context: &E, start: Start<E, A>) -> Obu {
+pub fn start<E: Runtime, A: Endpoint>(context: &E, mut start: Start<E, A>) -> Obu {
     let (steps, received) = mpsc::channel(STEPS);
     let obu = Obu {
         address: start.antenna.address(),
@@ -138,10 +149,14 @@ pub fn start<E: Runtime, A: Endpoint>(context: &E, start: Start<E, A>) -> Obu {
             start.findings.clone(),
         );
         let asking = |directory| Asking::new(&start.road, directory, start.number, now_ms);
+        let asking = start.services.map(asking);
+        let relays = start.relays.take();
+        let relaying = relays.map(|relays| Relaying::new(relays, &start.road, &mut start.rng));
         let task = Task {
             context,
             neighbours,
-            asking: start.services.map(asking),
+            asking,
+            relaying,
             number: start.number,
             uid: *uid,
             speaker: Speaker::new(start.road.chain, *uid, key.clone(), now_ms),
@@ -169,6 +184,7 @@ struct Task<E: Runtime, A> {
     context: E,
     neighbours: Neighbours<E>,
     asking: Option<Asking>,
+    relaying: Option<Relaying>,
     number: u32,
     uid: Uid,
     speaker: Speaker,
@@ -204,7 +220,7 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         let mut open: Option<Open> = None;
         loop {
             if open.is_some() && self.is_settled() {
-                Self::finish(&mut open);
+                self.finish(&mut open);
             }
             let wake = self.wake_at(open.as_ref());
             let sleep = async {
@@ -217,27 +233,29 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
                 biased;
                 step = steps.recv() => match step {
                     Some(step) => {
-                        Self::finish(&mut open);
+                        self.finish(&mut open);
                         open = Some(self.step(step).await);
                     }
-                    None => return,
+                    None => return self.claim(|_| true).await,
                 },
-                (_, datagram) = self.antenna.receive() => self.datagram(&datagram).await,
+                (from, datagram) = self.antenna.receive() => self.datagram(from, &datagram).await,
                 () = sleep => {
                     let effects = self.wake();
                     self.follow(effects).await;
+                    self.wake_relaying().await;
                     let now = self.context.current();
                     if open.as_ref().is_some_and(|open| open.until <= now) {
                         debug!(vehicle = self.number, "step ends before its login");
-                        Self::finish(&mut open);
+                        self.finish(&mut open);
                     }
                 }
             }
         }
     }
 
-    fn finish(open: &mut Option<Open>) {
+    fn finish(&self, open: &mut Option<Open>) {
         if let Some(open) = open.take() {
+            self.count_position();
             // The replay may have been stopped meanwhile.
             let _ = open.done.send(());
         }
@@ -260,6 +278,7 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
             asking.moved(said.unwrap_or(step.position));
             self.ask(now_ms).await;
         }
+        self.step_relaying(step.near).await;
         Open {
             done: step.done,
             until: self.context.current() + STEP_PATIENCE,
@@ -302,24 +321,24 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
     /// serves is about as near.
     fn target(&self) -> Option<Rid> {
         let now_ms = self.clock.now_ms();
-        let has_refused = |rid: &Rid| {
-            self.refused
-                .get(rid)
-                .is_some_and(|until_ms| now_ms < *until_ms)
-        };
         let best = self
             .audible
             .iter()
-            .find(|audible| !has_refused(&audible.rid))?;
+            .find(|audible| !self.has_refused(audible.rid, now_ms))?;
         let is_good_enough = |serving: Audible| {
             serving.rid == best.rid || serving.distance_m < best.distance_m + HYSTERESIS_M
         };
         (!self.serving().is_some_and(is_good_enough)).then_some(best.rid)
     }
 
+    fn has_refused(&self, rid: Rid, now_ms: u64) -> bool {
+        let until_ms = self.refused.get(&rid);
+        until_ms.is_some_and(|until_ms| now_ms < *until_ms)
+    }
+
     /// Whether to judge a beacon of this RSU: the vehicle is to log in there, or may be soon, and does not
     /// know it yet. A signature, and a proof each minute, of every RSU in range would cost more than
-    /// all the rest that a vehicle does.
+    /// all the rest that a vehicle does. Who relays knows its own RSU, to offer it to others.
     fn has_use_for(&self, rid: Rid, now_ms: u64) -> bool {
         if self.target() == Some(rid) {
             return true;
@@ -328,13 +347,17 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
             return false;
         };
         let is_near = heard.distance_m < serving.distance_m + HYSTERESIS_M;
-        is_near && rid != serving.rid && !self.role.trust().knows(rid, now_ms)
+        let is_needed = rid != serving.rid || self.relaying.is_some();
+        is_near && is_needed && !self.role.trust().knows(rid, now_ms)
     }
 
     /// Whether nothing is left to be done in this step.
     fn is_settled(&self) -> bool {
         let awaits_rekey = self.awaits_rekey().is_some();
-        self.target().is_none() && !awaits_rekey && self.awaits_answer().is_none()
+        self.target().is_none()
+            && !awaits_rekey
+            && self.awaits_answer().is_none()
+            && self.awaits_relays().is_none()
     }
 
     /// Until when the step waits for the answer to a question, if it does.
@@ -350,10 +373,21 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         (is_open && self.context.current() < self.rekey_until).then_some(self.rekey_until)
     }
 
+    fn awaits_relays(&self) -> Option<SystemTime> {
+        let relaying = self.relaying.as_ref()?;
+        relaying.awaits(self.clock.now_ms(), self.context.current())
+    }
+
     /// Whether a login is under way at an RSU that can still answer.
     fn is_logging_in(&self) -> bool {
         let to = self.role.logging_in_to();
-        to.is_some_and(|rid| self.audible(rid).is_some())
+        to.is_some_and(|rid| self.audible(rid).is_some()) && !self.is_logging_in_over()
+    }
+
+    /// Whether the login under way goes over relays.
+    fn is_logging_in_over(&self) -> bool {
+        let relaying = self.relaying.as_ref();
+        relaying.is_some_and(Relaying::is_logging_in)
     }
 
     fn audible(&self, rid: Rid) -> Option<Audible> {
@@ -364,18 +398,25 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
     /// The role counts in trace time, the runtime in real time; inside a step both run alike.
     fn wake_at(&self, open: Option<&Open>) -> Option<SystemTime> {
         let now_ms = self.clock.now_ms();
-        let role = self.role.next_wakeup().map(|at_ms| {
+        let relaying = self.relaying.as_ref().and_then(Relaying::next_wakeup);
+        let next = [self.role.next_wakeup(), relaying].into_iter().flatten();
+        let role = next.min().map(|at_ms| {
             let wait = Duration::from_millis(at_ms.saturating_sub(now_ms));
             self.context.current() + wait.max(SHORTEST_WAIT)
         });
         let open = open.map(|open| open.until);
-        [role, open, self.awaits_rekey(), self.awaits_answer()]
-            .into_iter()
-            .flatten()
-            .min()
+        let waits = [
+            self.awaits_rekey(),
+            self.awaits_answer(),
+            self.awaits_relays(),
+        ];
+        [role, open].into_iter().chain(waits).flatten().min()
     }
 
-    async fn datagram(&mut self, datagram: &[u8]) {
+    async fn datagram(&mut self, from: SocketAddr, datagram: &[u8]) {
+        if is_relayed(datagram) {
+            return self.relayed(from, datagram).await;
+        }
         let now_ms = self.clock.now_ms();
         match datagram.first() {
             Some(&POSITION) => {
@@ -388,6 +429,10 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
                 if let Ok(Message::Beacon(beacon)) = Message::decode(datagram)
                     && !self.has_use_for(beacon.rid, now_ms)
                 {
+                    let serving = self.serving().map(|serving| serving.rid);
+                    if let Some(relaying) = &mut self.relaying {
+                        relaying.keep(beacon, serving);
+                    }
                     return;
                 }
             }
@@ -408,21 +453,24 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         for effect in effects {
             let now_ms = self.clock.now_ms();
             match effect {
-                Effect::Send { to, datagram } => self.send(to, &datagram).await,
+                Effect::Send { to, datagram } => self.send(to, datagram).await,
                 Effect::Believed(rid) => {
                     if !self.is_logging_in() && self.target() == Some(rid) {
                         self.login(rid, now_ms).await;
                     }
                 }
-                Effect::LoggedIn { way, .. } => {
+                Effect::LoggedIn { rid, way, .. } => {
                     let sent = self
                         .hello_sent
                         .take()
                         .unwrap_or_else(|| self.context.current());
                     let round_trip = self.context.current().duration_since(sent);
                     let round_trip = round_trip.unwrap_or_default();
-                    self.counters.logged_in(self.number, way, round_trip);
-                    self.rekey_ms = Some(now_ms + REKEY_AFTER_MS);
+                    let rekey_after_ms = self.logged_in_over(rid, way).unwrap_or_else(|| {
+                        self.counters.logged_in(self.number, way, round_trip);
+                        REKEY_AFTER_MS
+                    });
+                    self.rekey_ms = Some(now_ms + rekey_after_ms);
                     self.rekeying = false;
                     self.silent = None;
                 }
@@ -430,24 +478,35 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
                     warn!(vehicle = self.number, %rid, ?code, "login refused");
                     self.counters.login_refused();
                     self.refused.insert(rid, now_ms + RETRY_REFUSED_MS);
+                    self.refused_over(rid);
                 }
                 Effect::TokenRefused(rid) => {
                     debug!(vehicle = self.number, %rid, "token refused");
                     self.counters.token_refused();
+                    self.token_refused_over(rid, now_ms).await;
                 }
                 Effect::LoginUnanswered(rid) => {
                     debug!(vehicle = self.number, %rid, "login unanswered");
-                    self.counters.login_unanswered();
+                    // Of those over relays, ways that were given up are counted.
+                    if !self.is_logging_in_over() {
+                        self.counters.login_unanswered();
+                    }
                 }
-                Effect::Rekeyed { .. } => {
+                Effect::Rekeyed { rid, .. } => {
                     self.counters.rekeyed();
-                    self.rekey_ms = Some(now_ms + REKEY_AFTER_MS);
+                    let rekey_after_ms = self.rekeyed_over(rid).unwrap_or(REKEY_AFTER_MS);
+                    self.rekey_ms = Some(now_ms + rekey_after_ms);
                     self.rekeying = false;
                 }
                 Effect::RekeyUnanswered(rid) => {
                     debug!(vehicle = self.number, %rid, "rekey unanswered");
                     self.rekeying = false;
-                    self.silent = Some(rid);
+                    if self.relaying.is_some() && self.audible(rid).is_none() {
+                        // It may be the relays who are silent: the RSU is asked when it is in range again.
+                        self.rekey_ms = Some(now_ms);
+                    } else {
+                        self.silent = Some(rid);
+                    }
                 }
                 Effect::SessionOver(_) => {
                     self.rekey_ms = None;
@@ -462,6 +521,9 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         let started = self.context.current();
         let result = self.role.handover(rid, now_ms, &mut self.rng);
         self.count_work(started);
+        if let Some(relaying) = &mut self.relaying {
+            relaying.logs_in_directly();
+        }
         match result {
             Ok(effects) => {
                 self.hello_sent = Some(started);
@@ -471,7 +533,7 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
                         if let Some(way) = way {
                             self.counters.hello(way, datagram.len());
                         }
-                        self.send(to, &datagram).await;
+                        self.send(to, datagram).await;
                     }
                 }
             }
@@ -496,7 +558,7 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
                 for effect in effects {
                     if let Effect::Send { to, datagram } = effect {
                         self.counters.rekey_request(datagram.len());
-                        self.send(to, &datagram).await;
+                        self.send(to, datagram).await;
                     }
                 }
             }
@@ -508,10 +570,13 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         debug!(vehicle = self.number, %refusal, "nothing to send");
     }
 
-    async fn send(&self, to: Rid, datagram: &[u8]) {
-        if let Some(Audible { address, .. }) = self.audible(to) {
-            self.counters.datagram(datagram.len());
-            self.antenna.send(address, datagram).await;
+    async fn send(&mut self, to: Rid, datagram: Vec<u8>) {
+        match self.audible(to) {
+            Some(Audible { address, .. }) => {
+                self.counters.datagram(datagram.len());
+                self.antenna.send(address, &datagram).await;
+            }
+            None => self.send_over(to, datagram).await,
         }
     }
 }

@@ -16,8 +16,8 @@ use crate::{
     obu::{self, Audible, Obu},
     radio::Radio,
     report::{
-        LoginReport, NetworkReport, PaceReport, PositionsReport, Quantiles, Report, TraceReport,
-        peak_rss_mib,
+        LoginReport, NetworkReport, PaceReport, PositionsReport, Quantiles, RelayReport, Report,
+        TraceReport, peak_rss_mib,
     },
     roadside,
     voice::Saying,
@@ -255,6 +255,7 @@ impl<'a, E: Runtime, R: Radio> Run<'a, E, R> {
             .map(|vehicle| self.in_range(vehicle))
             .collect();
         let mut listening = self.listeners(step, &places);
+        let mut near = self.near(step, &places).into_iter();
         for (place, (vehicle, (position, in_range))) in step.vehicles.iter().zip(places).enumerate()
         {
             let obu = &self.on_road[&vehicle.id];
@@ -283,6 +284,7 @@ impl<'a, E: Runtime, R: Radio> Run<'a, E, R> {
             }
             let (done, is_done) = oneshot::channel();
             let order = obu::Step {
+                near: near.next().unwrap_or_default(),
                 position: crate::to_position(position),
                 audible,
                 says: vehicle
@@ -400,6 +402,21 @@ impl<'a, E: Runtime, R: Radio> Run<'a, E, R> {
         listening
     }
 
+    /// The vehicles within reach of each vehicle, where vehicles relay; of a crowd the nearest.
+    fn near(&self, step: &Moment, places: &[(Metres, Vec<(usize, f64)>)]) -> Vec<Vec<SocketAddr>> {
+        let Some(relays) = &self.network.relays else {
+            return Vec::new();
+        };
+        let map = RadioMap::new(places.iter().map(|(place, _)| *place), relays.hop_range);
+        let near = |(this, (place, _)): (usize, &(Metres, _))| {
+            let others = map.in_range(*place).filter(|(other, _)| *other != this);
+            let others = others.take(NEIGHBOURS);
+            let address = |(other, _): (usize, _)| self.on_road[&step.vehicles[other].id].address;
+            others.map(address).collect()
+        };
+        places.iter().enumerate().map(near).collect()
+    }
+
     /// Lets vehicles that have left go, and those that are new come.
     async fn welcome(&mut self, step: &Moment) -> Result<(), ReplayError> {
         let present: HashSet<&Arc<str>> = step.vehicles.iter().map(|vehicle| &vehicle.id).collect();
@@ -446,6 +463,7 @@ impl<'a, E: Runtime, R: Radio> Run<'a, E, R> {
                     .services
                     .as_ref()
                     .map(|all| all.directory.clone()),
+                relays: self.network.relays.clone(),
                 rng: StdRng::from_rng(&mut self.network.rng),
             };
             let obu = obu::start(&self.network.context, start);
@@ -499,6 +517,19 @@ impl<'a, E: Runtime, R: Radio> Run<'a, E, R> {
         }
     }
 
+    fn relay_report(&self) -> Option<RelayReport> {
+        let relays = self.network.relays.as_ref()?;
+        let report = self.network.counters.relay_report();
+        let direct = self.network.counters.login_report().served_positions;
+        let share = |positions: u64| positions as f64 / self.rows.max(1) as f64;
+        Some(RelayReport {
+            hop_range_m: relays.hop_range.metres(),
+            served_share_direct: share(direct),
+            served_share: share(direct + report.served_positions),
+            ..report
+        })
+    }
+
     fn report(&self) -> Report {
         let observed = self.network.ledger.observed();
         let in_range = || self.numbers.values().filter(|seen| seen.steps_in_range > 0);
@@ -533,6 +564,7 @@ impl<'a, E: Runtime, R: Radio> Run<'a, E, R> {
                 ..self.network.counters.login_report()
             },
             handover: self.network.counters.handover_report(),
+            relay: self.relay_report(),
             positions: PositionsReport {
                 vehicle_hours: self.driven_ms as f64 / 3_600_000.0,
                 ..self.network.findings.report()

@@ -14,6 +14,8 @@ pub struct Report {
     pub login: LoginReport,
     /// Logins with a one-time token at the next RSU.
     pub handover: HandoverReport,
+    /// Logins through neighbours, where vehicles relay.
+    pub relay: Option<RelayReport>,
     /// Position messages.
     pub positions: PositionsReport,
     /// Location services, where there are providers.
@@ -71,7 +73,8 @@ pub struct NetworkReport {
 /// Logins of vehicles at RSUs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LoginReport {
-    /// Full logins, two-way authentication with key agreement, under an anonymous credential.
+    /// Full logins, two-way authentication with key agreement, under an anonymous credential. Those of all
+    /// kinds count whether or not they went through relays; times are of those that did not.
     pub anonymous: u64,
     /// Full logins under a registered key.
     pub registered: u64,
@@ -81,8 +84,10 @@ pub struct LoginReport {
     pub refused: u64,
     /// Logins that got no answer in time.
     pub unanswered: u64,
-    /// Vehicles that logged in at least once.
+    /// Vehicles that logged in at least once at an RSU that they heard.
     pub vehicles: u64,
+    /// Positions at which a vehicle had a session at an RSU in range, when the step of the trace ended.
+    pub served_positions: u64,
     /// Vehicles that never logged in although they were in range of an RSU, in one step of the trace.
     pub unserved_one_step: u64,
     /// The same, in more than one step.
@@ -114,6 +119,43 @@ pub struct HandoverReport {
     pub token_refused: u64,
     /// Bytes of first message and answer, the largest sent.
     pub bytes: [u64; 2],
+}
+
+/// Logins through neighbours of vehicles that hear no RSU.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct RelayReport {
+    /// How far vehicles hear each other, in metres.
+    pub hop_range_m: f64,
+    /// Full logins.
+    pub logins: u64,
+    /// Handovers.
+    pub handovers: u64,
+    /// Of both, how many went over one, two and three relays.
+    pub hops: [u64; 3],
+    /// Searches, answered or not.
+    pub searches: u64,
+    /// Ways that were given up because nothing came back.
+    pub given_up: u64,
+    /// From the first message of a search to the session, less the median round trip of logins and handovers
+    /// without relays, in milliseconds.
+    pub added_ms: Quantiles,
+    /// Bytes of searches, offers and messages up and down, on every link; a broadcast counts once.
+    pub bytes: u64,
+    /// Vehicles that logged in through relays.
+    pub vehicles: u64,
+    /// Of those, vehicles that never logged in without.
+    pub vehicles_only: u64,
+    /// Positions at which a vehicle that heard no RSU had a session through relays, as far as it knew, when
+    /// the step ended.
+    pub served_positions: u64,
+    /// The share of all positions that were served without relays.
+    pub served_share_direct: f64,
+    /// The share of all positions that were served.
+    pub served_share: f64,
+    /// Credits that RSUs granted to relays: [`cairn_contracts::credits::LOGIN_POT`] for each login.
+    pub granted: u64,
+    /// Of those, paid out.
+    pub redeemed: u64,
 }
 
 /// Time spent inside the roles on beacons, proofs, logins, handovers and rekeys, which is nearly all

@@ -6,6 +6,8 @@
 //! who won the tokens that it spent, and drops the sessions that lost. When the ledger does not keep
 //! up the RSU stops taking datagrams until it does.
 //!
+//! What relays of logins have earned goes in the same intervals too, where there is a contract for it.
+//!
 //! Votes of its witness ([`crate::witness`]) go to the ledger in the same intervals, in transactions of
 //! their own: the contract of tokens knows nothing of them. When one is final the RSU looks whether
 //! revocation is requested, and tells TA. When it is told of a revocation it looks at the vehicle's
@@ -17,12 +19,13 @@
 pub mod desk;
 
 use crate::{
-    clock::TraceClock, counters::Counters, findings::Findings, ledger::Ledger, outbox::Outbox,
-    proofs::Proofs, radio::Endpoint, revocations::Revocations,
+    clock::TraceClock, counters::Counters, findings::Findings, grants::Grants, ledger::Ledger,
+    outbox::Outbox, proofs::Proofs, radio::Endpoint, revocations::Revocations,
 };
 use bytes::Bytes;
 use cairn_chain::Runtime;
 use cairn_contracts::{
+    credits,
     keys::{VehicleRecord, rsu_key, vehicle_key},
     misbehaviour::{self, SubjectRecord, Vote},
     tokens::{self, Batch, TokenRecord},
@@ -33,7 +36,7 @@ use cairn_protocol::{
     relay,
     roadside::{Found, Issuers, Opened, Provisional, Received, Roadside, Site},
     token::Holder,
-    wire::{Message, RouteId, SERVICE_ORDER},
+    wire::{Message, RouteId, SERVICE_ORDER, is_relayed},
 };
 use desk::Desk;
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
@@ -106,6 +109,8 @@ pub struct Surroundings<E: Runtime> {
     pub circle: Circle,
     /// Which of them are revoked.
     pub revocations: Revocations,
+    /// The instance of contract `credits`, where vehicles relay.
+    pub credits: Option<Address>,
 }
 
 /// Starts an RSU; with a desk, if there are providers.
@@ -139,6 +144,7 @@ pub fn start<E: Runtime, A: Endpoint>(
             rng,
             load: (0, 0),
             outbox: Outbox::default(),
+            grants: Grants::default(),
             in_flight: FuturesUnordered::new(),
             revoked: 0,
         };
@@ -191,6 +197,7 @@ struct Task<E: Runtime, A> {
     /// Second of trace time, and logins in it.
     load: (u64, u32),
     outbox: Outbox,
+    grants: Grants,
     in_flight: FuturesUnordered<BoxFuture<'static, Settled>>,
     /// Revocations taken in so far.
     revoked: usize,
@@ -217,6 +224,7 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
                 () = self.context.sleep_until(due), if self.in_flight.len() < MAX_IN_FLIGHT => {
                     self.send_batch();
                     self.send_votes();
+                    self.send_grants();
                     due = self.context.current() + interval;
                 }
                 Ok(()) = self.surroundings.revocations.changed() => self.revoke(),
@@ -242,6 +250,7 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         self.votes.clear();
         self.load = (0, 0);
         self.outbox = Outbox::default();
+        self.grants = Grants::default();
         self.in_flight.clear();
         self.revoked = 0;
         self.revoke();
@@ -311,7 +320,9 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
             Ok(Received::Rekeyed {
                 reply, agreement, ..
             }) => {
-                self.surroundings.counters.rekey_answer(reply.len());
+                if !is_relayed(&reply) {
+                    self.surroundings.counters.rekey_answer(reply.len());
+                }
                 if let Some(agreement) = agreement {
                     self.outbox.agreement(agreement.0);
                 }
@@ -344,9 +355,13 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
             let reply = match result {
                 Ok(accepted) => {
                     debug!(rsu = %self.role.rid(), holder = %accepted.holder, "login accepted");
-                    self.surroundings
-                        .counters
-                        .accept(accepted.way, accepted.reply.len());
+                    if !is_relayed(&accepted.reply) {
+                        let counters = &self.surroundings.counters;
+                        counters.accept(accepted.way, accepted.reply.len());
+                    }
+                    if self.surroundings.credits.is_some() {
+                        self.grants.add(accepted.credits, now_ms);
+                    }
                     self.outbox.agreement(accepted.agreement.0);
                     if let Some(mint) = accepted.mint {
                         self.outbox.mint(mint);
@@ -463,6 +478,39 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         self.in_flight.push(on_the_way.boxed());
     }
 
+    /// Signs what relays have earned, and sends it on its way.
+    fn send_grants(&mut self) {
+        let now_ms = self.surroundings.clock.now_ms();
+        let Some(contract) = self.surroundings.credits else {
+            return;
+        };
+        let Some((grants, expired)) = self.grants.take(now_ms) else {
+            return;
+        };
+        let amount = grants.iter().map(|grant| u64::from(grant.amount)).sum();
+        self.nonce += 1;
+        let site = &self.site;
+        let rid = site.rid;
+        let operation = credits::Operation::Grant {
+            rid,
+            grants,
+            expired,
+        };
+        let expires_ms = now_ms + PATIENCE_MS;
+        let transaction = credits::call(self.nonce, expires_ms, contract, site.keys, operation);
+        let signed = transaction.sign(&site.chain, &[&site.signer]);
+        let ledger = self.surroundings.ledger.clone();
+        let counters = self.surroundings.counters.clone();
+        let on_the_way = async move {
+            match ledger.execute(signed).await {
+                Ok(()) => counters.relayed().granted(amount),
+                Err(error) => error!(%rid, %error, amount, "credits not granted"),
+            }
+            Vec::new()
+        };
+        self.in_flight.push(on_the_way.boxed());
+    }
+
     /// Drops the session of a vehicle that is revoked in the finalised state.
     async fn drop_revoked(&mut self, uid: Uid) {
         let key = vehicle_key(&self.site.keys, &uid);
@@ -513,6 +561,12 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
 
     async fn send(&mut self, to: SocketAddr, datagram: &[u8]) {
         self.surroundings.counters.datagram(datagram.len());
+        if is_relayed(datagram) {
+            self.surroundings
+                .counters
+                .relayed()
+                .datagram(datagram.len());
+        }
         self.antenna.send(to, datagram).await;
     }
 }

@@ -43,6 +43,7 @@ fn options(seed: u64) -> Options {
         faults: Faults::default(),
         batch_interval: BATCH_INTERVAL,
         enrolment: Enrolment::default(),
+        hop_range: None,
         villains: HashMap::new(),
         points: None,
     }

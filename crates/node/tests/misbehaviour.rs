@@ -107,6 +107,7 @@ fn drive(seed: u64, attackers: &Attackers<'_>) -> Found {
             ..Enrolment::default()
         },
         points: None,
+        hop_range: None,
     };
     let liars = attackers
         .car

@@ -112,6 +112,7 @@ fn options(sites: Vec<Site>, points: Points) -> Options {
         villains: HashMap::new(),
         enrolment: Enrolment::default(),
         points: Some(points),
+        hop_range: None,
     }
 }
 

@@ -183,7 +183,7 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
             }
         };
         asking.until = Some(self.context.current() + ANSWER_PATIENCE);
-        self.send(serving.rid, &datagram).await;
+        self.send(serving.rid, datagram).await;
     }
 
     /// Takes what an RSU says of a question.

@@ -65,6 +65,7 @@ fn options(seed: u64, link: Link) -> Options {
             ..Enrolment::default()
         },
         points: None,
+        hop_range: None,
     }
 }
 

@@ -31,6 +31,9 @@ const LATE_MS: u64 = 400;
 /// What is told of each datagram that is sent: from whom, to whom, and its bytes.
 type Watcher = Box<dyn FnMut(SocketAddr, SocketAddr, &[u8]) + Send>;
 
+/// Says of each datagram that is sent whether it is lost: from whom, to whom, and its bytes.
+type Thief = Box<dyn FnMut(SocketAddr, SocketAddr, &[u8]) -> bool + Send>;
+
 /// A medium with faults. Clones are the same medium.
 #[derive(Clone)]
 pub struct Air {
@@ -43,6 +46,7 @@ struct Shared {
     faults: Faults,
     rng: Mutex<StdRng>,
     watcher: Mutex<Option<Watcher>>,
+    thief: Mutex<Option<Thief>>,
     counts: Mutex<Counts>,
 }
 
@@ -65,9 +69,18 @@ impl Air {
                 faults,
                 rng: Mutex::new(StdRng::seed_from_u64(seed)),
                 watcher: Mutex::default(),
+                thief: Mutex::default(),
                 counts: Mutex::default(),
             }),
         }
+    }
+
+    /// From now on what `thief` says is lost.
+    pub fn lose_if(
+        &self,
+        thief: impl FnMut(SocketAddr, SocketAddr, &[u8]) -> bool + Send + 'static,
+    ) {
+        *self.shared.thief.lock().unwrap() = Some(Box::new(thief));
     }
 
     /// What became of the datagrams so far.
@@ -138,6 +151,11 @@ impl Endpoint for Antenna {
     async fn send(&self, to: SocketAddr, datagram: &[u8]) {
         if let Some(watcher) = &mut *self.shared.watcher.lock().unwrap() {
             watcher(self.address(), to, datagram);
+        }
+        if let Some(thief) = &mut *self.shared.thief.lock().unwrap()
+            && thief(self.address(), to, datagram)
+        {
+            return;
         }
         for delay in self.fate() {
             if delay.is_zero() {

@@ -60,6 +60,8 @@ pub struct Options {
     pub enrolment: Enrolment,
     /// Charging points; with them there are location services.
     pub points: Option<Points>,
+    /// How far vehicles hear each other, if they relay.
+    pub hop_range: Option<RadioRange>,
 }
 
 /// Why a simulation ended early.
@@ -155,6 +157,7 @@ impl Simulation {
             villains: options.villains,
             enrolment: options.enrolment,
             points: options.points,
+            hop_range: options.hop_range,
         };
         Ok(Self {
             network: Network::start(setup).await?,
