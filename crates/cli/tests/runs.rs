@@ -49,6 +49,39 @@ fn logins(report: &Value) -> u64 {
 }
 
 #[test]
+fn with_relay_a_vehicle_out_of_range_is_served_through_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut trace = String::from("<fcd-export>\n");
+    for second in 0..20 {
+        trace.push_str(&format!(
+            "<timestep time=\"{second}.00\">\
+             <vehicle id=\"near\" x=\"100\" y=\"400\"/>\
+             <vehicle id=\"far\" x=\"100\" y=\"650\"/></timestep>\n"
+        ));
+    }
+    fs::write(dir.path().join("trace.xml"), trace + "</fcd-export>\n").unwrap();
+    fs::write(dir.path().join("sites.csv"), SITES).unwrap();
+    let common = ["replay", "--trace", "trace.xml", "--sites", "sites.csv"];
+    let run = |relay: &[&str]| {
+        let args = [&common[..], &["--report", "report.json"], relay].concat();
+        let output = cairn(dir.path(), &args);
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        (stdout, report(dir.path()))
+    };
+    let (stdout, with) = run(&["--relay"]);
+    assert!(stdout.contains("relayed"), "{stdout}");
+    assert_eq!(with["relay"]["hop_range_m"], 300.0);
+    assert_eq!(with["relay"]["vehicles_only"], 1);
+    assert_eq!(with["relay"]["served_share_direct"], 0.5);
+    assert!(with["relay"]["served_share"].as_f64().unwrap() > 0.5);
+    let (stdout, without) = run(&[]);
+    assert!(!stdout.contains("relayed"), "{stdout}");
+    assert_eq!(without["relay"], Value::Null);
+    let (_, too_far) = run(&["--relay=200"]);
+    assert_eq!(too_far["relay"]["vehicles_only"], 0);
+}
+
+#[test]
 fn replays_logs_in_and_continues_its_ledger() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("trace.xml"), trace()).unwrap();

@@ -14,7 +14,11 @@ use cairn_node::{
     replay::{Pace, replay},
     report::Report,
 };
-use cairn_protocol::{relay::Claim, wire::Message};
+use cairn_protocol::{
+    relay::Claim,
+    vehicle::Papers,
+    wire::{Message, is_relayed},
+};
 use cairn_scenario::{Metres, RadioRange, Sample, Site, Step, TraceError, traffic::Moment};
 use commonware_p2p::simulated::Link;
 use commonware_runtime::{Clock as _, Spawner as _, Supervisor as _, deterministic::Context};
@@ -211,6 +215,51 @@ fn a_search_that_nobody_answers_passes_everybody_once_even_if_all_is_heard_twice
             sent.values().all(|count| *count == CROWD * (CROWD - 1)),
             "{sent:?}"
         );
+    }
+}
+
+#[test]
+fn what_relays_carry_names_nobody() {
+    let carried: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+    let kept = carried.clone();
+    let names = run(
+        options(6, Faults::default()),
+        async |simulation: &mut Simulation| {
+            simulation
+                .network
+                .radio
+                .watch(move |_, _, datagram: &[u8]| {
+                    if is_relayed(datagram) {
+                        kept.lock().unwrap().push(datagram.to_vec());
+                    }
+                });
+            let report = drive(simulation, traffic(30, |_| row(4))).await;
+            assert_eq!(report.relay.unwrap().vehicles_only, 3);
+            // Who enrols again gets what it has.
+            let ids: Vec<Arc<str>> = (0..4).map(|k| Arc::from(format!("vehicle-{k}"))).collect();
+            let enrolled = simulation.network.enrol(&ids).await.unwrap();
+            let names = enrolled.iter().flat_map(|enrolled| {
+                let Papers::Anonymous(wallet) = &enrolled.papers else {
+                    panic!("all are anonymous")
+                };
+                let credentials = wallet.credentials().iter();
+                let linkage = credentials
+                    .map(|credential| credential.certificate().attributes().linkage.0.to_vec());
+                linkage
+                    .chain([enrolled.identity.uid.0.to_vec()])
+                    .collect::<Vec<_>>()
+            });
+            names.collect::<Vec<_>>()
+        },
+    )
+    .unwrap();
+    assert!(names.len() > 8, "UIDs and linkage values");
+    let carried = carried.lock().unwrap();
+    assert!(carried.len() > 100, "{}", carried.len());
+    for datagram in carried.iter() {
+        for name in &names {
+            assert!(!datagram.windows(name.len()).any(|window| window == name));
+        }
     }
 }
 

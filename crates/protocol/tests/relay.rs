@@ -443,6 +443,17 @@ fn a_relay_gains_nothing_by_replay() {
 }
 
 #[test]
+fn an_answer_that_comes_again_is_no_second_key_to_claim() {
+    let mut net = Net::row(1);
+    net.log_in();
+    let answer = net.town.accepted[0].1.reply.clone();
+    let (now, rng) = (net.town.now, &mut net.town.rng);
+    let again = net.forwarders[1].receive(Peer::Rsu(A), &answer, None, now, rng);
+    assert!(matches!(again, Ok(Forward::To(..))));
+    assert_eq!(net.forwarders[1].take_earned().len(), 1);
+}
+
+#[test]
 fn a_credit_is_claimed_by_who_holds_the_key_for_one_account_at_one_contract() {
     let mut rng = rng(3);
     let (ours, theirs) = (SecretKey::random(&mut rng), SecretKey::random(&mut rng));

@@ -11,29 +11,24 @@
 //! 5. For others it forwards. A beacon of its RSU it judges when somebody asks.
 //! 6. The keys under which it forwarded it claims together, when their period is over or when it leaves.
 
+mod state;
+
+pub(super) use state::Relaying;
+pub use state::Relays;
+
 use super::{Audible, Task};
 use crate::{counters::RelayedLogin, deployments::credit_period, radio::Endpoint};
 use cairn_chain::Runtime;
-use cairn_contracts::credits::Account;
-use cairn_crypto::schnorr::SecretKey;
-use cairn_ledger::{Address, Rid};
+use cairn_ledger::Rid;
 use cairn_protocol::{
     login::Way,
-    relay::{
-        Claim, Forward, Forwarder, Heard, MAX_ROUTES_EACH, Neighbour, Peer, ROUTE_MS, SeekRefusal,
-        Seeker,
-    },
-    trust::{PROOF_RETRY_MS, Road},
+    relay::{Forward, Heard, MAX_ROUTES_EACH, Neighbour, Peer, ROUTE_MS, SeekRefusal},
+    trust::PROOF_RETRY_MS,
     vehicle::{Effect, RETRY_MS},
     wire::{Beacon, Message},
 };
-use cairn_scenario::RadioRange;
-use rand::{Rng as _, rngs::StdRng};
-use std::{
-    net::SocketAddr,
-    time::{Duration, SystemTime},
-};
-use tokio::sync::mpsc;
+use state::{Stage, number};
+use std::{net::SocketAddr, time::Duration};
 use tracing::debug;
 
 /// Trace time after the beginning of a step until a vehicle that hears no RSU seeks, in milliseconds: by
@@ -58,173 +53,6 @@ const RENEW_AFTER_MS: u64 = ROUTE_MS - CHECK_EVERY_MS;
 
 /// Real time that a step waits at most for relays.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// What a vehicle needs for relaying.
-#[derive(Clone)]
-pub struct Relays {
-    /// How far vehicles hear each other.
-    pub hop_range: RadioRange,
-    /// The instance of contract `credits`.
-    pub credits: Address,
-    /// Where claims are handed in.
-    pub claims: mpsc::Sender<Vec<Claim>>,
-}
-
-/// How far a vehicle is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// It seeks as soon as it may, if it hears vehicles and no RSU.
-    Idle,
-    /// It waits for offers, or for the proof of this RSU.
-    Seeking(Option<Rid>),
-    /// It waits for the answer to a login there.
-    LoggingIn(Rid),
-    /// It has a session there.
-    Served(Rid),
-    /// It waits for the answer to a rekey.
-    Checking(Rid),
-}
-
-/// The relaying of one vehicle.
-pub(super) struct Relaying {
-    relays: Relays,
-    seeker: Seeker,
-    forwarder: Forwarder,
-    /// The vehicles in reach.
-    near: Vec<SocketAddr>,
-    /// Whether it hears no RSU.
-    is_out: bool,
-    /// The last beacon of the RSU that serves, not judged yet.
-    beacon: Option<Beacon>,
-    stage: Stage,
-    /// Until when it waits in this stage.
-    until_ms: u64,
-    /// When the last search began.
-    sought_ms: u64,
-    sought: SystemTime,
-    next_seek_ms: u64,
-    /// The first relay of the way that is used, and the number of relays.
-    first: Option<Neighbour>,
-    hops: usize,
-    /// Whether the role's last attempt to log in was over relays.
-    attempts: bool,
-    /// Until when the step waits.
-    patience: SystemTime,
-    account: Account,
-    /// Keys to be claimed, with the period in which they were used.
-    earned: Vec<(u32, SecretKey)>,
-}
-
-impl Relaying {
-    pub(super) fn new(relays: Relays, road: &Road, rng: &mut StdRng) -> Self {
-        let mut account = Account([0; 32]);
-        rng.fill_bytes(&mut account.0);
-        Self {
-            seeker: Seeker::new(road, relays.hop_range.metres()),
-            relays,
-            forwarder: Forwarder::default(),
-            near: Vec::new(),
-            is_out: false,
-            beacon: None,
-            stage: Stage::Idle,
-            until_ms: 0,
-            sought_ms: 0,
-            sought: SystemTime::UNIX_EPOCH,
-            next_seek_ms: 0,
-            first: None,
-            hops: 0,
-            attempts: false,
-            patience: SystemTime::UNIX_EPOCH,
-            account,
-            earned: Vec::new(),
-        }
-    }
-
-    /// Keeps the last beacon of the RSU that serves, for those who ask.
-    pub(super) fn keep(&mut self, beacon: Beacon, serving: Option<Rid>) {
-        if serving == Some(beacon.rid) {
-            self.beacon = Some(beacon);
-        }
-    }
-
-    /// Whether the login under way goes over relays.
-    pub(super) fn is_logging_in(&self) -> bool {
-        self.attempts
-    }
-
-    /// A login without relays takes the place of one under way.
-    pub(super) fn logs_in_directly(&mut self) {
-        self.attempts = false;
-    }
-
-    /// Whether the vehicle has a session over relays, as far as it knows.
-    fn is_served(&self) -> bool {
-        matches!(self.stage, Stage::Served(_)) && self.is_first_near()
-    }
-
-    fn is_first_near(&self) -> bool {
-        self.first
-            .is_some_and(|first| self.address(first).is_some())
-    }
-
-    /// The address of a vehicle in reach.
-    fn address(&self, of: Neighbour) -> Option<SocketAddr> {
-        let mut near = self.near.iter();
-        near.find(|address| number(address) == Some(of)).copied()
-    }
-
-    fn may_seek(&self, now_ms: u64) -> bool {
-        self.is_out
-            && self.stage == Stage::Idle
-            && !self.near.is_empty()
-            && self.next_seek_ms <= now_ms
-    }
-
-    /// When something is to be done, in trace time.
-    pub(super) fn next_wakeup(&self) -> Option<u64> {
-        match self.stage {
-            _ if !self.is_out => None,
-            Stage::Idle if self.near.is_empty() => None,
-            Stage::Idle => Some(self.next_seek_ms),
-            Stage::Seeking(_) | Stage::LoggingIn(_) | Stage::Checking(_) => Some(self.until_ms),
-            Stage::Served(_) => None,
-        }
-    }
-
-    /// Until when the step waits for relays, if it does.
-    pub(super) fn awaits(&self, now_ms: u64, now: SystemTime) -> Option<SystemTime> {
-        let is_open = match self.stage {
-            Stage::Idle => self.may_seek(now_ms + SEEK_DELAY_MS),
-            Stage::Seeking(_) | Stage::LoggingIn(_) | Stage::Checking(_) => true,
-            Stage::Served(_) => false,
-        };
-        (is_open && self.is_out && now < self.patience).then_some(self.patience)
-    }
-
-    /// Signs claims for the keys that `is_due` picks by their period.
-    fn claims(
-        &mut self,
-        chain: &cairn_ledger::ChainId,
-        is_due: impl Fn(u32) -> bool,
-        rng: &mut StdRng,
-    ) -> Vec<Claim> {
-        let due = self.earned.extract_if(.., |(period, _)| is_due(*period));
-        let (contract, account) = (&self.relays.credits, self.account);
-        due.map(|(_, key)| Claim::sign(chain, contract, &key, account, rng))
-            .collect()
-    }
-}
-
-/// A neighbour's number: its address on the link.
-fn number(address: &SocketAddr) -> Option<Neighbour> {
-    match address {
-        SocketAddr::V4(address) => {
-            let host = u64::from(address.ip().to_bits());
-            Some(Neighbour(host << 16 | u64::from(address.port())))
-        }
-        SocketAddr::V6(_) => None,
-    }
-}
 
 impl<E: Runtime, A: Endpoint> Task<E, A> {
     /// Looks at what has changed with a step: who is in reach, and whether the way still holds.

@@ -66,6 +66,8 @@ struct Route {
     forth: Option<(Peer, Path)>,
     ups: u8,
     downs: u8,
+    /// Whether a login over it seems to have succeeded.
+    has_earned: bool,
 }
 
 /// A vehicle's part in the logins of others.
@@ -103,7 +105,7 @@ impl Forwarder {
         }
     }
 
-    /// The keys of logins that seem to have succeeded: what is credited, the ledger tells.
+    /// The keys of logins that seem to have succeeded, each once: what is credited, the ledger tells.
     pub fn take_earned(&mut self) -> Vec<SecretKey> {
         std::mem::take(&mut self.earned)
     }
@@ -135,6 +137,7 @@ impl Forwarder {
             forth: None,
             ups: 0,
             downs: 0,
+            has_earned: false,
         };
         let forward = match hears {
             Some(beacon) => {
@@ -190,7 +193,9 @@ impl Forwarder {
             .filter(|route| route.forth.is_some_and(|(forth, _)| forth == from))
             .ok_or(Refusal::NoRoute)?;
         count(&mut route.downs)?;
-        if matches!(Message::decode(&down.datagram), Ok(Message::Accept(_))) {
+        let is_accept = || matches!(Message::decode(&down.datagram), Ok(Message::Accept(_)));
+        if !route.has_earned && is_accept() {
+            route.has_earned = true;
             self.earned.push(route.key.clone());
         }
         let back = Peer::Neighbour(route.back);
