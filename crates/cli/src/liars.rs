@@ -13,11 +13,12 @@ use std::{
 };
 
 /// The demo's liars. Their names are those of the demo's trace, their lies of three kinds: about the
-/// position, about the speed, and about how many vehicles there are.
+/// position, about the speed, and about how many vehicles there are (of a GridSybil with one ghost that goes by
+/// its other credential nobody would see it).
 const DEMO: [(&str, &str); 3] = [
     ("car-west-east.2", "RandomPosOffset"),
     ("truck-west-east.1", "ConstSpeedOffset"),
-    ("car-to-town.5", "GridSybil"),
+    ("car-to-town.5", "trafficCongestionSybil"),
 ];
 
 /// Who lies.

@@ -274,7 +274,7 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
         (
             "positions",
             format!(
-                "{} signed messages of {} bytes; RSUs checked {} at {} a second and core",
+                "{} signed messages of at most {} bytes; RSUs checked {} at {} a second and core",
                 count(positions.sent),
                 positions.bytes,
                 count(positions.checked),

@@ -1,15 +1,18 @@
-//! Contract `misbehaviour`: RSUs vote against vehicles whose messages cannot be true (paper 000,
+//! Contract `misbehaviour`: RSUs vote against signers whose messages cannot be true (paper 000,
 //! section 3.2.3; PROTOCOLS.md section 6).
 //!
 //! An RSU whose checks say so sends its votes in batches. When enough different RSUs have voted
-//! against a vehicle, its record says that revocation is requested, and who voted. TA and LEA then
+//! against a signer, its record says that revocation is requested, and who voted. TA and LEA then
 //! look at the evidence themselves; nothing here revokes anybody.
+//!
+//! A signer is a registered vehicle or one anonymous credential ([`Signer`]). Votes against two credentials
+//! of a vehicle do not add up: that they are one vehicle's is what nobody may know.
 //!
 //! | part | rule |
 //! |---|---|
 //! | call | M-1 signed by the RSU that it names, whose registered key is valid now |
 //! | vote | M-2 the RSU could have heard the claim: it lies within the deployed reach of the RSU's registered position; or the vote is of kind [`Kind::Elsewhere`], which says that it does not |
-//! | vote | M-3 one per RSU and subject: without effect while an earlier one stands |
+//! | vote | M-3 one per RSU and signer: without effect while an earlier one stands |
 //! | votes, requests | M-4 stand for the deployed life, then count no more |
 //! | request | M-5 made when f_r + 1 votes stand, the new one included, of RSUs that could all have heard the sender of the new one (below) |
 //!
@@ -24,13 +27,17 @@
 //! further votes join it until that many have, so that one with bad evidence does not spoil it.
 //!
 //! Vote records stay after their life, as the record of who voted with which evidence; a new vote of
-//! the same RSU against the same vehicle takes the place of the old one.
+//! the same RSU against the same signer takes the place of the old one.
+
+mod signer;
+
+pub use signer::{SIGNER_BYTES, Signer};
 
 use crate::keys;
 use bytes::BufMut;
 use cairn_ledger::{
     Access, Action, Address, LocalKey, Position, PublicKey, Record, Refusal, Rid, StateKey,
-    Transaction, Uid,
+    Transaction,
     contract::{Call, Contract, deployment, parameters_key},
 };
 use commonware_codec::{
@@ -43,10 +50,10 @@ pub const NAME: &str = "misbehaviour";
 /// The contract's version.
 pub const VERSION: u16 = 1;
 
-/// The most votes of a call: 12.5 KB. An RSU that finds more liars at once sends the rest later.
+/// The most votes of a call: 13 KB. An RSU that finds more liars at once sends the rest later.
 pub const MAX_VOTES: usize = 256;
 
-/// The most votes that stand against one vehicle: as many as fit into a record. Enough for f_r = 2
+/// The most votes that stand against one signer: as many as fit into a record. Enough for f_r = 2
 /// liars beside f_r + 1 honest RSUs.
 pub const MAX_VOTERS: usize = 5;
 
@@ -65,11 +72,11 @@ pub enum Kind {
     Impossible = 3,
 }
 
-/// One RSU's vote against one vehicle.
+/// One RSU's vote against one signer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vote {
-    /// The vehicle.
-    pub subject: Uid,
+    /// Who signed.
+    pub subject: Signer,
     /// What is wrong.
     pub kind: Kind,
     /// Where the vehicle says it is, in the last message of the evidence.
@@ -102,7 +109,7 @@ pub struct Voter {
     pub time_ms: u64,
 }
 
-/// What the ledger holds of a vehicle that was voted against.
+/// What the ledger holds of a signer that was voted against.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SubjectRecord {
     /// Block time at which revocation was requested.
@@ -151,15 +158,15 @@ impl Parameters {
     }
 }
 
-/// The state key of what the instance at `contract` holds of a vehicle.
+/// The state key of what the instance at `contract` holds of a signer.
 #[must_use]
-pub fn subject_key(contract: &Address, subject: &Uid) -> StateKey {
+pub fn subject_key(contract: &Address, subject: &Signer) -> StateKey {
     StateKey::new(contract, subject_local_key(subject).as_bytes())
 }
 
-/// The state key of an RSU's vote against a vehicle in the instance at `contract`.
+/// The state key of an RSU's vote against a signer in the instance at `contract`.
 #[must_use]
-pub fn vote_key(contract: &Address, subject: &Uid, rid: Rid) -> StateKey {
+pub fn vote_key(contract: &Address, subject: &Signer, rid: Rid) -> StateKey {
     StateKey::new(contract, vote_local_key(subject, rid).as_bytes())
 }
 
@@ -169,12 +176,12 @@ pub fn parameters_state_key(contract: &Address) -> StateKey {
     StateKey::new(contract, parameters_key().as_bytes())
 }
 
-fn subject_local_key(subject: &Uid) -> LocalKey {
-    LocalKey::new(TAG_SUBJECT, subject).expect("9 bytes fit")
+fn subject_local_key(subject: &Signer) -> LocalKey {
+    LocalKey::new(TAG_SUBJECT, &subject.to_bytes()).expect("11 bytes fit")
 }
 
-fn vote_local_key(subject: &Uid, rid: Rid) -> LocalKey {
-    LocalKey::new(TAG_VOTE, &(*subject, rid).encode()).expect("13 bytes fit")
+fn vote_local_key(subject: &Signer, rid: Rid) -> LocalKey {
+    LocalKey::new(TAG_VOTE, &(*subject, rid).encode()).expect("15 bytes fit")
 }
 
 /// A transaction that deploys `misbehaviour`.
@@ -354,7 +361,7 @@ impl Write for Vote {
 }
 
 impl FixedSize for Vote {
-    const SIZE: usize = Uid::SIZE + Kind::SIZE + Position::SIZE + 32;
+    const SIZE: usize = Signer::SIZE + Kind::SIZE + Position::SIZE + 32;
 }
 
 impl Read for Vote {

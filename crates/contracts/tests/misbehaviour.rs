@@ -5,7 +5,7 @@ mod common;
 use cairn_contracts::{
     keys::{Operation, RsuRecord},
     misbehaviour::{
-        self, Kind, MAX_VOTERS, MAX_VOTES, Parameters, SubjectRecord, Vote, VoteRecord,
+        self, Kind, MAX_VOTERS, MAX_VOTES, Parameters, Signer, SubjectRecord, Vote, VoteRecord,
     },
 };
 use cairn_ledger::{Action, Address, Position, PrivateKey, Refusal, Rid, Uid};
@@ -18,7 +18,9 @@ const LIFE: u64 = 900_000;
 const REACH_CM: u32 = 51_000;
 /// Where the accused vehicles say they are.
 const CLAIM: Position = Position { x_cm: 0, y_cm: 0 };
-const SUBJECT: Uid = Uid([9; 8]);
+const SUBJECT: Signer = Signer::Registered(Uid([9; 8]));
+/// The two credentials of a vehicle that are valid at the time.
+const CREDENTIALS: [Signer; 2] = [Signer::Anonymous([1; 9]), Signer::Anonymous([2; 9])];
 
 /// RSUs 1 to 6 stand around the claim, 300 m apart at most; 7 stands 5 km away.
 const NEAR: u32 = 6;
@@ -121,7 +123,11 @@ impl Road {
     }
 
     fn subject(&self) -> SubjectRecord {
-        let key = misbehaviour::subject_key(&self.contract, &SUBJECT);
+        self.record_of(&SUBJECT)
+    }
+
+    fn record_of(&self, signer: &Signer) -> SubjectRecord {
+        let key = misbehaviour::subject_key(&self.contract, signer);
         let record = self.world.state.get(&key);
         record.map_or_else(SubjectRecord::default, |record| record.decode_as().unwrap())
     }
@@ -196,6 +202,29 @@ fn a_second_vote_of_an_rsu_counts_and_changes_nothing() {
     assert_eq!(road.cast_at(NOW + LIFE, 1, &[other]), Ok(()));
     assert_eq!(road.vote_of(1).unwrap().evidence, [8; 32]);
     assert_eq!(road.voters(), [1]);
+}
+
+#[test]
+fn votes_against_two_credentials_do_not_add_up() {
+    let mut road = Road::new();
+    let [one, other] = CREDENTIALS.map(|subject| Vote { subject, ..vote() });
+    assert_eq!(road.cast(1, &[one, one, other]), Ok(()));
+    assert_eq!(road.cast(2, &[one]), Ok(()));
+    assert_eq!(road.cast(3, &[other]), Ok(()));
+    let voters = |road: &Road, signer: &Signer| road.record_of(signer).voters.len();
+    assert_eq!(CREDENTIALS.map(|signer| voters(&road, &signer)), [2, 2]);
+    assert_eq!(road.cast(1, &[one]), Ok(()), "of RSU 1 it counts once");
+    assert_eq!(road.record_of(&CREDENTIALS[0]).requested_ms, None);
+    assert_eq!(road.cast(4, &[one]), Ok(()));
+    let requested = |signer: Signer| road.record_of(&signer).requested_ms;
+    assert_eq!(CREDENTIALS.map(requested), [Some(NOW), None]);
+    // A UID is not a linkage value that begins alike.
+    let mut value = [0; 9];
+    value[1..].copy_from_slice(&[9; 8]);
+    assert_ne!(
+        misbehaviour::subject_key(&road.contract, &Signer::Anonymous(value)),
+        misbehaviour::subject_key(&road.contract, &SUBJECT)
+    );
 }
 
 #[test]
@@ -302,7 +331,7 @@ fn malformed_and_oversized_calls_are_refused() {
     assert_eq!(road.cast(1, &none), Err(Refusal::MalformedPayload));
     let many: Vec<Vote> = (0..=MAX_VOTES)
         .map(|number| Vote {
-            subject: Uid((number as u64).to_be_bytes()),
+            subject: Signer::Registered(Uid((number as u64).to_be_bytes())),
             ..vote()
         })
         .collect();
@@ -310,14 +339,17 @@ fn malformed_and_oversized_calls_are_refused() {
     assert_eq!(road.cast(1, &many[1..]), Ok(()));
 
     let keys = road.world.contract;
-    let mut call = misbehaviour::call(90, NOW, road.contract, keys, Rid(1), &[vote()]);
-    if let Action::Call { payload, .. } = &mut call.action {
-        let mut bytes = payload.to_vec();
-        bytes[4 + 1 + 8] = 9;
-        *payload = bytes.into();
+    // A kind of vote and two kinds of signer that do not exist.
+    for (nonce, place) in [(90, 4 + 1 + 10), (91, 4 + 1), (92, 4 + 1 + 1)] {
+        let mut call = misbehaviour::call(nonce, NOW, road.contract, keys, Rid(1), &[vote()]);
+        if let Action::Call { payload, .. } = &mut call.action {
+            let mut bytes = payload.to_vec();
+            bytes[place] = 9;
+            *payload = bytes.into();
+        }
+        let signed = call.sign(&road.world.genesis.chain_id(), &[&signer(Rid(1))]);
+        assert_eq!(road.world.run(&signed), Err(Refusal::MalformedPayload));
     }
-    let signed = call.sign(&road.world.genesis.chain_id(), &[&signer(Rid(1))]);
-    assert_eq!(road.world.run(&signed), Err(Refusal::MalformedPayload));
 }
 
 #[test]
@@ -342,8 +374,9 @@ fn encodings_are_as_recorded() {
     let evidence = "07".repeat(32);
     assert_eq!(
         hex(&vote().encode()),
-        format!("0909090909090909020000000000000000{evidence}")
+        format!("00000909090909090909020000000000000000{evidence}")
     );
+    assert_eq!(hex(&CREDENTIALS[0].encode()), "01010101010101010101");
     let mut road = Road::new();
     assert_eq!(road.cast(2, &[vote()]), Ok(()));
     let time = hex(&NOW.to_be_bytes());

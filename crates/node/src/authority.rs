@@ -5,7 +5,8 @@
 //!
 //! 1. The vehicle makes key and request id and stores both.
 //! 2. TA checks the application and stores the sealed entry.
-//! 3. TA proposes, LEA reviews, the ledger executes.
+//! 3. Of a vehicle that is to be recognised TA proposes the key, LEA reviews, the ledger executes. The
+//!    others' keys are on no ledger: they sign the orders of credentials ([`crate::credentials`]).
 //!
 //! After a crash between any two steps the next start applies again with the same key and request
 //! id, gets the same entry, and proposes only what the ledger does not have yet.
@@ -25,7 +26,7 @@ use crate::{
 };
 use cairn_chain::{ReadError, Runtime};
 use cairn_contracts::keys::{self, RsuRecord, VehicleRecord};
-use cairn_crypto::{schnorr::SecretKey, seal::RegisterKey};
+use cairn_crypto::{linkage::Revocation, schnorr::SecretKey, seal::RegisterKey};
 use cairn_ledger::{
     Address, PrivateKey, PublicKey, Rid, SignedTransaction, Transaction, Uid, execute::instance_key,
 };
@@ -228,14 +229,14 @@ impl<E: Runtime> Authorities<E> {
         self.credentials.as_mut().ok_or_else(none)
     }
 
-    /// The vehicles with these names, in their order: all with a registered key, which signs position
-    /// messages; `registered_share` of them log in with it, the others with credentials.
+    /// The vehicles with these names, in their order: `registered_share` of them with a key on the ledger,
+    /// the others with credentials. Both log in and sign their position messages with that.
     pub async fn enrol(
         &mut self,
         names: &[Arc<str>],
         enrolment: Enrolment,
     ) -> Result<Vec<Enrolled>, AuthorityError> {
-        let identities = self.register(names).await?;
+        let identities = self.register(names, enrolment).await?;
         let mut applicants = Vec::new();
         for (name, identity) in names.iter().zip(&identities) {
             if !enrolment.registers(name) {
@@ -246,14 +247,13 @@ impl<E: Runtime> Authorities<E> {
         let mut wallets = wallets.await?.into_iter();
         let enrolled = names.iter().zip(identities).map(|(name, identity)| {
             let wallet = (!enrolment.registers(name)).then(|| wallets.next());
-            let papers = match wallet.flatten() {
-                Some(wallet) => Papers::Anonymous(wallet),
-                None => Papers::Registered(Identity {
-                    uid: identity.uid,
-                    key: identity.key.clone(),
-                }),
-            };
-            Enrolled { identity, papers }
+            Enrolled {
+                uid: identity.uid,
+                papers: match wallet.flatten() {
+                    Some(wallet) => Papers::Anonymous(wallet),
+                    None => Papers::Registered(identity),
+                },
+            }
         });
         Ok(enrolled.collect())
     }
@@ -282,8 +282,13 @@ impl<E: Runtime> Authorities<E> {
         })
     }
 
-    /// The identities of the vehicles with these names, registered unless they are already.
-    async fn register(&mut self, names: &[Arc<str>]) -> Result<Vec<Identity>, AuthorityError> {
+    /// The identities of the vehicles with these names, in TA's register unless they are already; the keys
+    /// of those that are to be recognised come on the ledger.
+    async fn register(
+        &mut self,
+        names: &[Arc<str>],
+        enrolment: Enrolment,
+    ) -> Result<Vec<Identity>, AuthorityError> {
         let chain = self.ledger.chain().id();
         let now_ms = self.clock.now_ms();
         let mut identities = Vec::with_capacity(names.len());
@@ -298,6 +303,8 @@ impl<E: Runtime> Authorities<E> {
                 identities.push(Identity { uid, key });
                 continue;
             }
+            let plate = &application.identification.plate;
+            let is_new = self.registrar.find_plate(plate).is_none();
             let (entry, case) = self
                 .registrar
                 .register(&application, now_ms, &mut self.rng)?;
@@ -305,42 +312,32 @@ impl<E: Runtime> Authorities<E> {
                 uid: entry.uid,
                 key,
             });
-            applied.push((keys::vehicle_key(&self.keys, &entry.uid), case));
-            entries.push(entry);
+            if enrolment.registers(name) {
+                applied.push((keys::vehicle_key(&self.keys, &entry.uid), case));
+            }
+            if is_new {
+                entries.push(entry);
+            }
         }
-        let on_ledger: Vec<_> = applied.iter().map(|(key, _)| *key).collect();
-        let found = self.ledger.get(&on_ledger).await?;
-        let is_new: Vec<bool> = found.iter().map(|(_, record)| record.is_none()).collect();
-        let new_entries = entries
-            .into_iter()
-            .zip(&is_new)
-            .filter(|(_, is_new)| **is_new);
-        let new_entries: Vec<_> = new_entries.map(|(entry, _)| entry).collect();
-        self.register.append(&new_entries)?;
-        let new_cases = applied
-            .into_iter()
-            .zip(&is_new)
-            .filter(|(_, is_new)| **is_new);
-        self.execute(new_cases.map(|((_, case), _)| case).collect())
-            .await?;
+        self.register.append(&entries)?;
+        if !applied.is_empty() {
+            let wanted: Vec<_> = applied.iter().map(|(key, _)| *key).collect();
+            let found = self.ledger.get(&wanted).await?;
+            let cases = applied.into_iter().zip(found);
+            let cases = cases.filter(|(_, (_, record))| record.is_none());
+            self.execute(cases.map(|((_, case), _)| case).collect())
+                .await?;
+        }
         Ok(identities)
     }
 
-    /// TA: notes the revocation in its register and proposes it.
+    /// TA: notes the revocation of a registered vehicle in its register and proposes it.
     pub fn propose_revocation(
         &mut self,
+        uid: Uid,
         justified: &Justified,
     ) -> Result<Proposal, AuthorityError> {
-        let (uid, reason) = (justified.subject(), justified.reason());
-        let case = match self.registrar.revoke(&uid, &reason) {
-            Ok((entry, case)) => {
-                self.register.append(&[entry])?;
-                case
-            }
-            // Noted before, but it did not come to the ledger.
-            Err(RegistrarError::Revoked(_)) => Case::Revoke { uid, reason },
-            Err(error) => return Err(error.into()),
-        };
+        let case = self.note_revocation(uid, justified.reason())?;
         let now_ms = self.clock.now_ms();
         self.nonce += 1;
         let (nonce, expires_ms) = (self.nonce, now_ms + PATIENCE_MS);
@@ -350,14 +347,48 @@ impl<E: Runtime> Authorities<E> {
         Ok(proposal)
     }
 
-    /// TA and LEA, each by its own look: publish the linkage seeds of a vehicle, so that its
-    /// credentials end with its registered key.
+    /// TA: notes a revocation in its register, from which the vehicle gets nothing any more.
+    fn note_revocation(&mut self, uid: Uid, reason: String) -> Result<Case, AuthorityError> {
+        match self.registrar.revoke(&uid, &reason) {
+            Ok((entry, case)) => {
+                self.register.append(&[entry])?;
+                Ok(case)
+            }
+            // Noted before, but it did not come to the ledger.
+            Err(RegistrarError::Revoked(_)) => Ok(Case::Revoke { uid, reason }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// TA and LEA, each by its own look: publish the linkage seeds of a registered vehicle, so that
+    /// credentials that it had before end with its key.
     pub async fn revoke_credentials(
         &mut self,
         by_ta: &Justified,
         by_lea: &Justified,
     ) -> Result<(), AuthorityError> {
-        self.credentials()?.revoke_justified(by_ta, by_lea).await
+        self.credentials()?.revoke_registered(by_ta, by_lea).await
+    }
+
+    /// TA and LEA, each by its own look: trace the credential that false messages were signed under, and
+    /// publish the seeds of its vehicle. Tells TA's name of it.
+    pub async fn revoke_anonymous(
+        &mut self,
+        by_ta: &Justified,
+        by_lea: &Justified,
+    ) -> Result<(Uid, Revocation), AuthorityError> {
+        let credentials = self.credentials()?;
+        let (uid, revocation) = credentials.revoke_justified(by_ta, by_lea).await?;
+        let case = self.note_revocation(uid, by_ta.reason())?;
+        // It may have registered a key in an earlier run.
+        let key = keys::vehicle_key(&self.keys, &uid);
+        let found = self.ledger.get(&[key]).await?;
+        let record = found.into_iter().find_map(|(_, record)| record);
+        let record = record.and_then(|record| record.decode_as::<VehicleRecord>().ok());
+        if record.is_some_and(|record| record.revoked_ms.is_none()) {
+            self.execute(vec![case]).await?;
+        }
+        Ok((uid, revocation))
     }
 
     /// LEA: countersigns a revocation that its own look justifies, too.
@@ -435,16 +466,16 @@ impl<E: Runtime> Authorities<E> {
 
 /// An enrolled vehicle.
 pub struct Enrolled {
-    /// Its registered name and key, under which it signs position messages.
-    pub identity: Identity,
-    /// What it logs in with.
+    /// Its name in TA's register.
+    pub uid: Uid,
+    /// What it logs in with, and signs its position messages under.
     pub papers: Papers,
 }
 
 /// How vehicles are enrolled.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Enrolment {
-    /// Share of vehicles that log in with their registered keys, 0 to 1. Which ones follows from their names.
+    /// Share of vehicles that go by registered keys, 0 to 1. Which ones follows from their names.
     pub registered_share: f64,
     /// When the others change their credential.
     pub rotation: Rotation,

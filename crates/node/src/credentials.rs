@@ -20,7 +20,7 @@ use cairn_contracts::credentials::{
 use cairn_crypto::{
     credential::{Policy, request_batch},
     issuer::{IssuerIndex, Quorum, dkg::Ceremony},
-    linkage::{Authority, LinkageValue},
+    linkage::{Authority, LinkageValue, Period, Revocation, SEED_BYTES},
     schnorr::SecretKey,
     suite::Ristretto255,
 };
@@ -31,6 +31,7 @@ use cairn_protocol::{
         Book, BookError, Circle, Countersigner, Enroller, Entry, Order, SignedTicket, open_answer,
         trace::{HandleAnswer, TraceError, Warrant, answer_digest, reason_digest},
     },
+    position::Signer,
     vehicle::{Rotation, Wallet},
 };
 use commonware_cryptography::Signer as _;
@@ -371,8 +372,7 @@ impl<E: Runtime> Credentials<E> {
 
     /// TA and LEA publish their seeds of a traced vehicle, from the current period on.
     pub async fn revoke(&mut self, traced: &Traced) -> Result<(), AuthorityError> {
-        let now_s = u32::try_from(self.setup.clock.now_ms() / 1_000).unwrap_or(u32::MAX);
-        let period = self.circle.policy.period(now_s);
+        let period = self.period();
         let Traced {
             warrant, answer, ..
         } = traced;
@@ -381,26 +381,50 @@ impl<E: Runtime> Credentials<E> {
         let reviewer = self
             .countersigner
             .publish(warrant, answer, circle, period)?;
-        let revoke = Operation::Revoke {
-            number: self.counters().await?.revocations,
-            period: period.0,
-            registrar,
-            reviewer,
-        };
-        self.execute(&revoke).await
+        self.publish(period, registrar, reviewer).await?;
+        Ok(())
     }
 
-    /// TA and LEA publish their seeds of a vehicle that evidence justifies to revoke. One that never
-    /// had credentials has no seeds.
+    /// TA and LEA trace and revoke whom evidence under a credential justifies to revoke. The request
+    /// on the ledger has the digest of LEA's reason.
     pub async fn revoke_justified(
         &mut self,
         by_ta: &Justified,
         by_lea: &Justified,
+    ) -> Result<(Uid, Revocation), AuthorityError> {
+        let Signer::Anonymous(linkage) = by_lea.subject() else {
+            return Err(TraceError::OtherSubject.into());
+        };
+        let reason = by_lea.reason();
+        let traced = self.trace(LinkageValue(linkage), reason.as_bytes()).await?;
+        let period = self.period();
+        let Traced {
+            uid,
+            warrant,
+            answer,
+            ..
+        } = &traced;
+        let circle = &self.circle;
+        let registrar = self
+            .enroller
+            .publish_justified(by_ta, warrant, answer, circle, period)?;
+        let reviewer = self
+            .countersigner
+            .publish_justified(by_lea, warrant, answer, circle, period)?;
+        let revocation = self.publish(period, registrar, reviewer).await?;
+        Ok((*uid, revocation))
+    }
+
+    /// TA and LEA publish their seeds of a registered vehicle that evidence justifies to revoke. One that
+    /// never had credentials has no seeds.
+    pub async fn revoke_registered(
+        &mut self,
+        by_ta: &Justified,
+        by_lea: &Justified,
     ) -> Result<(), AuthorityError> {
-        let now_s = u32::try_from(self.setup.clock.now_ms() / 1_000).unwrap_or(u32::MAX);
-        let period = self.circle.policy.period(now_s);
-        let registrar = self.enroller.publish_justified(by_ta, period);
-        let reviewer = self.countersigner.publish_justified(by_lea, period);
+        let period = self.period();
+        let registrar = self.enroller.publish_registered(by_ta, period);
+        let reviewer = self.countersigner.publish_registered(by_lea, period);
         let (registrar, reviewer) = match (registrar, reviewer) {
             (Err(BookError::Unknown), Err(BookError::Unknown)) => return Ok(()),
             (registrar, reviewer) => (
@@ -408,13 +432,34 @@ impl<E: Runtime> Credentials<E> {
                 reviewer.map_err(TraceError::from)?,
             ),
         };
+        self.publish(period, registrar, reviewer).await?;
+        Ok(())
+    }
+
+    async fn publish(
+        &mut self,
+        period: Period,
+        registrar: [u8; SEED_BYTES],
+        reviewer: [u8; SEED_BYTES],
+    ) -> Result<Revocation, AuthorityError> {
         let revoke = Operation::Revoke {
             number: self.counters().await?.revocations,
             period: period.0,
             registrar,
             reviewer,
         };
-        self.execute(&revoke).await
+        self.execute(&revoke).await?;
+        Ok(Revocation {
+            period,
+            registrar,
+            reviewer,
+        })
+    }
+
+    /// The current period.
+    fn period(&self) -> Period {
+        let now_s = u32::try_from(self.setup.clock.now_ms() / 1_000).unwrap_or(u32::MAX);
+        self.circle.policy.period(now_s)
     }
 
     /// All requests for traces on the ledger, in the order of their numbers.

@@ -7,6 +7,7 @@
 
 use crate::report::PositionsReport;
 use cairn_ledger::{Rid, Uid};
+use cairn_protocol::position::Signer;
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -23,7 +24,7 @@ pub struct Findings {
 struct State {
     counts: PositionsReport,
     /// Messages by signer and count: of this step, and of the one before.
-    said: [HashMap<(Uid, u32), u64>; 2],
+    said: [HashMap<(Signer, u32), u64>; 2],
     flagged: HashSet<u64>,
     revoked: Vec<Revoked>,
 }
@@ -31,8 +32,10 @@ struct State {
 /// A revocation that is final.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revoked {
-    /// The vehicle.
-    pub subject: Uid,
+    /// The vehicle, by its name in TA's register.
+    pub vehicle: Uid,
+    /// Under which name it had spoken.
+    pub signer: Signer,
     /// When the revocation was final, in milliseconds of trace time.
     pub time_ms: u64,
     /// Height of its block.
@@ -49,8 +52,8 @@ impl Findings {
         state.said[0].clear();
     }
 
-    /// The vehicle `signer` has broadcast the message of this number under its count `sequence`.
-    pub fn said(&self, signer: Uid, sequence: u32, number: u64) {
+    /// A vehicle has broadcast the message of this number as `signer`, under its count `sequence`.
+    pub fn said(&self, signer: Signer, sequence: u32, number: u64) {
         self.state().said[0].insert((signer, sequence), number);
     }
 
@@ -82,7 +85,7 @@ impl Findings {
     }
 
     /// An RSU holds a message against its signer.
-    pub fn flagged(&self, signer: Uid, sequence: u32) {
+    pub fn flagged(&self, signer: Signer, sequence: u32) {
         let mut state = self.state();
         let name = (signer, sequence);
         let number = state.said.iter().find_map(|said| said.get(&name)).copied();
@@ -100,13 +103,13 @@ impl Findings {
         self.state().revoked.push(revoked);
     }
 
-    /// An RSU has dropped the session of a revoked vehicle when the ledger had this height.
-    pub fn dropped(&self, subject: &Uid, height: u64) {
-        let mut state = self.state();
-        let revoked = state.revoked.iter().find(|found| found.subject == *subject);
-        let blocks = revoked.map_or(0, |revoked| height.saturating_sub(revoked.height));
-        state.counts.sessions_dropped += 1;
-        state.counts.drop_blocks = state.counts.drop_blocks.max(blocks);
+    /// An RSU has dropped so many sessions of a revoked vehicle, so many blocks after the revocation's.
+    pub fn dropped(&self, sessions: usize, blocks: u64) {
+        if sessions > 0 {
+            let counts = &mut self.state().counts;
+            counts.sessions_dropped += sessions as u64;
+            counts.drop_blocks = counts.drop_blocks.max(blocks);
+        }
     }
 
     /// Revocations so far.

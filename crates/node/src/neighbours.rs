@@ -1,12 +1,21 @@
 //! What a vehicle hears of others' position messages: checked in one batch per step.
 //!
-//! A registered key stands on the ledger. In this process the vehicle reads the finalised state itself;
-//! on the road its RSU would serve the record with a proof, as it serves its own.
+//! Issuers, revoked credentials and registered keys stand on the ledger. In this process the vehicle reads
+//! the finalised state itself; on the road its RSU would serve the records with proofs, as it serves its
+//! own.
 
-use crate::{findings::Findings, ledger::Ledger, records::Records};
+use crate::{
+    findings::Findings,
+    ledger::Ledger,
+    records::Records,
+    revocations::{self, News, Revocations},
+};
 use cairn_chain::Runtime;
-use cairn_ledger::{Address, ChainId};
-use cairn_protocol::position::{self, KnownKeys, Signed};
+use cairn_protocol::{
+    issuing::Circle,
+    position::{Receiver, Signed},
+    trust::Road,
+};
 use rand::rngs::StdRng;
 use tracing::debug;
 
@@ -16,29 +25,29 @@ const MAX_WAITING: usize = 256;
 /// The ear of one vehicle for others.
 pub struct Neighbours<E: Runtime> {
     context: E,
-    chain: ChainId,
-    keys: Address,
+    receiver: Receiver,
+    revoked: News,
     records: Records<E>,
-    known: KnownKeys,
     findings: Findings,
     waiting: Vec<Signed>,
 }
 
 impl<E: Runtime> Neighbours<E> {
-    /// An ear that has heard nothing yet; `keys` is the instance of contract `keys`.
+    /// An ear that has heard nothing yet.
     pub fn new(
         context: E,
-        chain: ChainId,
-        keys: Address,
+        road: &Road,
+        (circle, revocations): (&Circle, Revocations),
         ledger: Ledger<E>,
         findings: Findings,
+        now_ms: u64,
     ) -> Self {
+        let issuers = revocations::issuers(circle, now_ms);
         Self {
             context,
-            chain,
-            keys,
+            receiver: Receiver::new(road.chain, road.keys, issuers),
+            revoked: News::new(revocations),
             records: Records::new(ledger),
-            known: KnownKeys::default(),
             findings,
             waiting: Vec::new(),
         }
@@ -59,15 +68,17 @@ impl<E: Runtime> Neighbours<E> {
         if self.waiting.is_empty() {
             return;
         }
+        for revocation in self.revoked.take() {
+            self.receiver.revoke(revocation, now_ms);
+        }
         let heard = std::mem::take(&mut self.waiting);
-        let needs = position::needs(&self.keys, &heard);
+        let needs = self.receiver.needs(&heard);
         let records = match self.records.look_up(needs, now_ms).await {
             Ok(records) => records,
             Err(error) => return debug!(%error, "messages of neighbours not checked"),
         };
         let started = self.context.current();
-        let (chain, keys, known) = (&self.chain, &self.keys, &mut self.known);
-        let results = position::verify(chain, keys, &heard, &records, now_ms, known, rng);
+        let results = self.receiver.verify(&heard, &records, now_ms, rng);
         let spent = self.context.current().duration_since(started);
         let findings = &self.findings;
         findings.checked_by_vehicle(heard.len(), spent.unwrap_or_default());

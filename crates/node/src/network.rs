@@ -24,7 +24,8 @@ use crate::{
     ledger::{Ledger, LedgerError},
     obu::Relays,
     radio::Radio,
-    redeemer, revocation, revocations,
+    redeemer, revocation,
+    revocations::{self, News, Revocations},
     roadside::{self, Jury, Rsu, Surroundings, desk},
     services::{self, Services},
     villains::Villain,
@@ -36,6 +37,7 @@ use cairn_crypto::{issuer::IssuerIndex, linkage::LinkageValue};
 use cairn_ledger::{Address, PrivateKey, Rid};
 use cairn_protocol::{
     authority::Identification,
+    issuing::Circle,
     plausibility::Bounds,
     roadside::Site as RsuIdentity,
     service::{Points, Reach},
@@ -183,6 +185,10 @@ pub struct Network<E: Runtime, R: Radio> {
     pub services: Option<Services>,
     /// What relaying takes, if vehicles relay.
     pub relays: Option<Relays>,
+    /// Who issues credentials.
+    pub circle: Circle,
+    /// Which of them are revoked.
+    pub revocations: Revocations,
     authorities: Arc<Mutex<Authorities<E>>>,
     enrolment: Enrolment,
     home: Arc<Home>,
@@ -293,6 +299,8 @@ impl<E: Runtime, R: Radio> Network<E, R> {
                     ledger: setup.ledger.clone(),
                     clock: setup.clock.clone(),
                     findings: findings.clone(),
+                    circle: circle.clone(),
+                    revocations: revocations.clone(),
                     vault: vault.clone(),
                     votes: cast,
                     villain: setup.villains.remove(&place),
@@ -354,6 +362,8 @@ impl<E: Runtime, R: Radio> Network<E, R> {
             keys,
             misbehaviour,
             bounds,
+            issuers: revocations::issuers(&circle, setup.clock.now_ms()),
+            revoked: News::new(revocations.clone()),
             listeners: rsus.iter().zip(&ears).map(listener).collect(),
             rng: StdRng::from_rng(&mut setup.rng),
         };
@@ -375,6 +385,8 @@ impl<E: Runtime, R: Radio> Network<E, R> {
             misbehaviour,
             services,
             relays,
+            circle,
+            revocations,
             authorities,
             enrolment: setup.enrolment,
             home: setup.home,
@@ -382,7 +394,7 @@ impl<E: Runtime, R: Radio> Network<E, R> {
     }
 
     /// The vehicles with these names: those that were here before bring what they have, the others
-    /// make a key, are registered by TA and LEA, and are given credentials by the issuers.
+    /// make a key and are registered by TA and LEA, or given credentials by the issuers.
     pub async fn enrol(&self, names: &[Arc<str>]) -> Result<Vec<Enrolled>, NetworkError> {
         let mut authorities = self.authorities.lock().await;
         Ok(authorities.enrol(names, self.enrolment).await?)

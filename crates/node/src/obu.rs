@@ -22,16 +22,17 @@ mod asking;
 
 use crate::{
     clock::TraceClock, counters::Counters, findings::Findings, ledger::Ledger,
-    neighbours::Neighbours, radio::Endpoint, services::Directory, voice::Saying,
+    neighbours::Neighbours, radio::Endpoint, revocations::Revocations, services::Directory,
+    voice::Saying,
 };
 use asking::Asking;
 use cairn_chain::Runtime;
-use cairn_ledger::{Position, Rid, Uid};
+use cairn_ledger::{Position, Rid};
 use cairn_protocol::{
-    position::Speaker,
+    issuing::Circle,
     trust::Road,
-    vehicle::{Effect, Identity, Papers, Refusal, Vehicle},
-    wire::{BEACON, Message, POSITION, SERVICE_NOTICE, is_relayed},
+    vehicle::{Effect, Papers, Refusal, Vehicle},
+    wire::{BEACON, Message, POSITION, POSITION_WITH_CREDENTIAL, SERVICE_NOTICE, is_relayed},
 };
 use rand::rngs::StdRng;
 use relaying::Relaying;
@@ -107,9 +108,7 @@ pub struct Obu {
 pub struct Start<E: Runtime, A> {
     /// The vehicle's number in the trace.
     pub number: u32,
-    /// Its registered name and key, under which it signs position messages.
-    pub identity: Identity,
-    /// What it logs in with.
+    /// What it logs in with, and signs its position messages under.
     pub papers: Papers,
     /// The road that it is enrolled on.
     pub road: Road,
@@ -127,6 +126,10 @@ pub struct Start<E: Runtime, A> {
     pub services: Option<Directory>,
     /// What relaying takes, where vehicles relay.
     pub relays: Option<Relays>,
+    /// Who issues credentials.
+    pub circle: Circle,
+    /// Which of them are revoked.
+    pub revocations: Revocations,
     /// Its own randomness.
     pub rng: StdRng,
 }
@@ -139,14 +142,14 @@ pub fn start<E: Runtime, A: Endpoint>(context: &E, mut start: Start<E, A>) -> Ob
         steps,
     };
     context.child("obu").spawn(move |context| {
-        let Identity { uid, key } = &start.identity;
         let now_ms = start.clock.now_ms();
         let neighbours = Neighbours::new(
             context.child("neighbours"),
-            start.road.chain,
-            start.road.keys,
+            &start.road,
+            (&start.circle, start.revocations),
             start.ledger,
             start.findings.clone(),
+            now_ms,
         );
         let asking = |directory| Asking::new(&start.road, directory, start.number, now_ms);
         let asking = start.services.map(asking);
@@ -158,8 +161,6 @@ pub fn start<E: Runtime, A: Endpoint>(context: &E, mut start: Start<E, A>) -> Ob
             asking,
             relaying,
             number: start.number,
-            uid: *uid,
-            speaker: Speaker::new(start.road.chain, *uid, key.clone(), now_ms),
             role: Vehicle::new(start.papers, start.road),
             antenna: start.antenna,
             clock: start.clock,
@@ -186,8 +187,6 @@ struct Task<E: Runtime, A> {
     asking: Option<Asking>,
     relaying: Option<Relaying>,
     number: u32,
-    uid: Uid,
-    speaker: Speaker,
     role: Vehicle,
     antenna: A,
     clock: TraceClock,
@@ -295,15 +294,21 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
     async fn speak(&mut self, says: &[Saying], ears: &[SocketAddr]) {
         for saying in says {
             let started = self.context.current();
-            let signed = self
-                .speaker
-                .speak(saying.motion, saying.time_ms, &mut self.rng);
+            let now_ms = self.clock.now_ms();
+            let signed = match saying.sign(&mut self.role, now_ms, &mut self.rng) {
+                Ok(signed) => signed,
+                Err(refusal) => {
+                    self.not_sent(&refusal);
+                    continue;
+                }
+            };
             let datagram = Message::Position(signed).encode();
             let spent = self.context.current().duration_since(started);
             self.findings
                 .signed(datagram.len(), spent.unwrap_or_default());
-            let sequence = signed.statement.sequence;
-            self.findings.said(self.uid, sequence, saying.number);
+            let said = signed.statement;
+            self.findings
+                .said(said.signer, said.sequence, saying.number);
             for ear in ears {
                 self.counters.datagram(datagram.len());
                 self.antenna.send(*ear, &datagram).await;
@@ -419,7 +424,7 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         }
         let now_ms = self.clock.now_ms();
         match datagram.first() {
-            Some(&POSITION) => {
+            Some(&(POSITION | POSITION_WITH_CREDENTIAL)) => {
                 if let Ok(Message::Position(message)) = Message::decode(datagram) {
                     return self.neighbours.hear(message, now_ms);
                 }

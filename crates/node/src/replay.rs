@@ -436,7 +436,7 @@ impl<'a, E: Runtime, R: Radio> Run<'a, E, R> {
             }
         };
         for (id, enrolled) in new.into_iter().zip(enrolled) {
-            self.names.insert(enrolled.identity.uid, id.clone());
+            self.names.insert(enrolled.uid, id.clone());
             let count = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
             let seen = self.numbers.entry(id.clone()).or_insert(Seen {
                 number: count,
@@ -450,7 +450,6 @@ impl<'a, E: Runtime, R: Radio> Run<'a, E, R> {
                 .map_err(NetworkError::Radio)?;
             let start = obu::Start {
                 number: seen.number,
-                identity: enrolled.identity,
                 papers: enrolled.papers,
                 road: self.network.road.clone(),
                 antenna,
@@ -464,6 +463,8 @@ impl<'a, E: Runtime, R: Radio> Run<'a, E, R> {
                     .as_ref()
                     .map(|all| all.directory.clone()),
                 relays: self.network.relays.clone(),
+                circle: self.network.circle.clone(),
+                revocations: self.network.revocations.clone(),
                 rng: StdRng::from_rng(&mut self.network.rng),
             };
             let obu = obu::start(&self.network.context, start);
@@ -508,7 +509,7 @@ impl<'a, E: Runtime, R: Radio> Run<'a, E, R> {
         let revocations = self.network.findings.revocations();
         let in_file_ms = |time_ms: u64| time_ms - self.start_ms + self.file_start_ms;
         let named = revocations.iter().filter_map(|revoked| {
-            let name = self.names.get(&revoked.subject)?;
+            let name = self.names.get(&revoked.vehicle)?;
             Some((name.clone(), in_file_ms(revoked.time_ms)))
         });
         scoring::Findings {

@@ -174,7 +174,7 @@ pub struct CostReport {
 pub struct PositionsReport {
     /// Messages that vehicles signed and broadcast.
     pub sent: u64,
-    /// Bytes of a message, the largest sent.
+    /// Bytes of a message, the largest sent: with its credential, if the signer has one.
     pub bytes: u64,
     /// What signing them took, in seconds.
     pub signing_s: f64,

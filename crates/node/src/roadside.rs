@@ -10,8 +10,9 @@
 //!
 //! Votes of its witness ([`crate::witness`]) go to the ledger in the same intervals, in transactions of
 //! their own: the contract of tokens knows nothing of them. When one is final the RSU looks whether
-//! revocation is requested, and tells TA. When it is told of a revocation it looks at the vehicle's
-//! record and drops the session.
+//! revocation is requested, and tells TA. When it is told that a registered vehicle is revoked it looks at
+//! its record and drops the session; when seeds of an anonymous one are published, it drops all sessions
+//! under the credentials that they open.
 //!
 //! Where there are providers of location services, the RSU vouches for cells and carries questions and
 //! answers ([`desk`]).
@@ -19,22 +20,29 @@
 pub mod desk;
 
 use crate::{
-    clock::TraceClock, counters::Counters, findings::Findings, grants::Grants, ledger::Ledger,
-    outbox::Outbox, proofs::Proofs, radio::Endpoint, revocations::Revocations,
+    clock::TraceClock,
+    counters::Counters,
+    findings::Findings,
+    grants::Grants,
+    ledger::Ledger,
+    outbox::Outbox,
+    proofs::Proofs,
+    radio::Endpoint,
+    revocations::{self, Revocations},
 };
 use bytes::Bytes;
 use cairn_chain::Runtime;
 use cairn_contracts::{
     credits,
     keys::{VehicleRecord, rsu_key, vehicle_key},
-    misbehaviour::{self, SubjectRecord, Vote},
+    misbehaviour::{self, Signer, SubjectRecord, Vote},
     tokens::{self, Batch, TokenRecord},
 };
 use cairn_ledger::{Address, Rid, Uid};
 use cairn_protocol::{
     issuing::Circle,
     relay,
-    roadside::{Found, Issuers, Opened, Provisional, Received, Roadside, Site},
+    roadside::{Found, Opened, Provisional, Received, Roadside, Site},
     token::Holder,
     wire::{Message, RouteId, SERVICE_ORDER, is_relayed},
 };
@@ -67,8 +75,8 @@ pub enum Order {
     /// The antennas in its reach at this moment: it answers with a beacon to all. In the air a
     /// broadcast; on loopback sockets one datagram each.
     Beacon(Vec<SocketAddr>),
-    /// A revocation is final.
-    Revoked(Uid),
+    /// The revocation of a registered vehicle is final, in the block of this height.
+    Revoked(Uid, u64),
     /// The power fails and comes back: what is not on the ledger is lost, as in a crash.
     PowerCut,
 }
@@ -79,8 +87,8 @@ pub struct Jury {
     pub contract: Address,
     /// Votes of the RSU's witness, at most [`misbehaviour::MAX_VOTES`] at a time.
     pub votes: mpsc::Receiver<Vec<Vote>>,
-    /// Where to tell TA that revocation of a vehicle is requested.
-    pub hints: mpsc::Sender<Uid>,
+    /// Where to tell TA that revocation of a signer is requested.
+    pub hints: mpsc::Sender<Signer>,
 }
 
 /// A running RSU.
@@ -156,9 +164,7 @@ pub fn start<E: Runtime, A: Endpoint>(
 
 /// The role of an RSU that has just started.
 fn role<E: Runtime>(site: &Site, surroundings: &Surroundings<E>, rng: &mut StdRng) -> Roadside {
-    let circle = &surroundings.circle;
-    let mut issuers = Issuers::new(circle.policy, surroundings.clock.now_ms());
-    issuers.install(circle.epoch, circle.key.clone());
+    let issuers = revocations::issuers(&surroundings.circle, surroundings.clock.now_ms());
     let mut role = Roadside::new(site.clone(), rng);
     role.set_issuers(issuers);
     role
@@ -213,7 +219,7 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
                 biased;
                 order = orders.recv() => match order {
                     Some(Order::Beacon(listeners)) => self.beacon(&listeners).await,
-                    Some(Order::Revoked(uid)) => self.drop_revoked(uid).await,
+                    Some(Order::Revoked(uid, height)) => self.drop_revoked(uid, height).await,
                     Some(Order::PowerCut) => self.forget_everything(),
                     None => return,
                 },
@@ -271,11 +277,14 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
     /// Takes in what was revoked since.
     fn revoke(&mut self) {
         let now_ms = self.surroundings.clock.now_ms();
-        let revocations = self.surroundings.revocations.borrow_and_update();
-        for revocation in &revocations[self.revoked..] {
-            self.role.revoke(*revocation, now_ms);
+        let height = self.surroundings.ledger.height();
+        let published = self.surroundings.revocations.borrow_and_update();
+        for new in &published[self.revoked..] {
+            let dropped = self.role.revoke(new.revocation, now_ms);
+            let blocks = height.saturating_sub(new.height);
+            self.surroundings.findings.dropped(dropped, blocks);
         }
-        self.revoked = revocations.len();
+        self.revoked = published.len();
     }
 
     /// Takes a datagram and those that wait behind it. Their logins are judged together.
@@ -460,7 +469,7 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
                 Ok(()) => findings.voted(votes.len()),
                 Err(error) => error!(%rid, %error, votes = votes.len(), "votes not recorded"),
             }
-            let subjects: BTreeSet<Uid> = votes.iter().map(|vote| vote.subject).collect();
+            let subjects: BTreeSet<Signer> = votes.iter().map(|vote| vote.subject).collect();
             for subject in subjects {
                 let found = ledger
                     .get(&[misbehaviour::subject_key(&contract, &subject)])
@@ -511,8 +520,8 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         self.in_flight.push(on_the_way.boxed());
     }
 
-    /// Drops the session of a vehicle that is revoked in the finalised state.
-    async fn drop_revoked(&mut self, uid: Uid) {
+    /// Drops the session of a registered vehicle that is revoked in the finalised state.
+    async fn drop_revoked(&mut self, uid: Uid, height: u64) {
         let key = vehicle_key(&self.site.keys, &uid);
         let found = self.surroundings.ledger.get(&[key]).await;
         let record = found.ok().and_then(|found| found.into_iter().next()?.1);
@@ -520,8 +529,8 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         if record.is_some_and(|record| record.revoked_ms.is_some())
             && self.role.drop_session_of(&Holder::Registered(uid))
         {
-            let height = self.surroundings.ledger.height();
-            self.surroundings.findings.dropped(&uid, height);
+            let blocks = self.surroundings.ledger.height().saturating_sub(height);
+            self.surroundings.findings.dropped(1, blocks);
             debug!(rsu = %self.role.rid(), %uid, "session of a revoked vehicle dropped");
         }
     }

@@ -6,10 +6,10 @@
 //! out of its own reach. That convinces whoever re-verifies it; it takes f_r + 1 such RSUs.
 
 use cairn_contracts::misbehaviour::{Kind, Vote};
-use cairn_ledger::Uid;
 use cairn_protocol::{
-    evidence::{Evidence, Heard, MAX_SPAN_MS},
+    evidence::{Evidence, Grounds, Heard, MAX_SPAN_MS},
     plausibility::Bounds,
+    position::{Signatory, Signer},
     witness::Stand,
 };
 use cairn_scenario::attackers::RsuVotes;
@@ -19,22 +19,22 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Messages remembered of a vehicle: two minutes of them.
+/// Messages remembered of a signer: two minutes of them.
 const MEMORY: usize = 128;
 
 /// Messages, one a second, after which a villain votes with evidence that convinces nobody, rather than not at all.
 const PATIENCE: usize = 64;
 
-/// What villains have heard of each vehicle, in the order of time.
-type Talk = BTreeMap<Uid, VecDeque<Heard>>;
+/// What villains have heard of each signer, in the order of time.
+type Talk = BTreeMap<Signer, (Signatory, VecDeque<Heard>)>;
 
 /// The villain behind one RSU.
 pub struct Villain {
     votes: RsuVotes,
     /// Shared by all villains of a network.
     talk: Arc<Mutex<Talk>>,
-    /// Vehicles voted against without an honest reason.
-    slandered: BTreeSet<Uid>,
+    /// Signers voted against without an honest reason.
+    slandered: BTreeSet<Signer>,
 }
 
 /// Villains for the RSUs of these places in the list of sites, all of a kind.
@@ -57,35 +57,45 @@ impl Villain {
         &mut self,
         honest: Vec<(Vote, Evidence)>,
         heard: &[Heard],
-        key_of: impl Fn(&Uid) -> Option<[u8; 32]>,
+        signatory: impl Fn(&Signer) -> Option<Signatory>,
         stand: &Stand,
-        bounds: Bounds,
+        grounds: &Grounds<'_>,
         rng: &mut StdRng,
     ) -> Vec<(Vote, Evidence)> {
         let talk = self.talk.clone();
         let mut talk = talk.lock().unwrap_or_else(PoisonError::into_inner);
         for heard in heard {
-            let messages = talk.entry(heard.message.statement.credential).or_default();
+            let signer = heard.message.statement.signer;
+            // Without its key its messages prove nothing.
+            let Some(signatory) = signatory(&signer) else {
+                continue;
+            };
+            let heard = Heard {
+                message: heard.message.bare(),
+                ..*heard
+            };
+            let (_, messages) = talk
+                .entry(signer)
+                .or_insert_with(|| (signatory, VecDeque::new()));
             if !messages.iter().any(|known| known.message == heard.message) {
-                messages.push_back(*heard);
+                messages.push_back(heard);
             }
             if messages.len() > MEMORY {
                 messages.pop_front();
             }
         }
-        let honest: BTreeMap<Uid, (Vote, Evidence)> = honest
+        let honest: BTreeMap<Signer, (Vote, Evidence)> = honest
             .into_iter()
             .map(|(vote, evidence)| (vote.subject, (vote, evidence)))
             .collect();
         let mut votes = Vec::new();
-        for (&subject, messages) in talk.iter() {
+        for (&subject, (signatory, messages)) in talk.iter() {
             let honest = honest.get(&subject);
             let count = (self.votes)(honest.is_some());
             let vote = match honest {
                 Some(vote) => Some(vote.clone()),
                 None if count == 0 || (count == 1 && self.slandered.contains(&subject)) => None,
-                None => key_of(&subject)
-                    .and_then(|key| slander(subject, key, messages, stand, bounds, rng)),
+                None => slander(*signatory, messages, stand, grounds, rng),
             };
             if let Some(vote) = vote {
                 if honest.is_none() {
@@ -98,18 +108,22 @@ impl Villain {
     }
 }
 
-/// A vote against a vehicle by its true messages.
+/// A vote against a signer by its true messages.
 fn slander(
-    subject: Uid,
-    key: [u8; 32],
+    signatory: Signatory,
     messages: &VecDeque<Heard>,
     stand: &Stand,
-    bounds: Bounds,
+    grounds: &Grounds<'_>,
     rng: &mut StdRng,
 ) -> Option<(Vote, Evidence)> {
     let last_ms = messages.iter().map(|heard| heard.at_ms).max()?;
     let recent = |heard: &&Heard| last_ms - heard.at_ms < MAX_SPAN_MS;
-    let reach_m = bounds.radio_range_m + bounds.position_error_m;
+    let Bounds {
+        radio_range_m,
+        position_error_m,
+        ..
+    } = grounds.bounds;
+    let reach_m = radio_range_m + position_error_m;
     let is_far = |heard: &Heard| {
         let position = heard.message.statement.motion.position;
         position.distance_m(&stand.here) > reach_m
@@ -118,15 +132,14 @@ fn slander(
         let mut messages = messages;
         messages.sort_by_key(|heard| heard.at_ms);
         Evidence {
-            subject,
+            signatory,
             rsu: stand.rid,
-            key,
             messages,
         }
     };
     let far = messages.iter().filter(recent).filter(|heard| is_far(heard));
     let far = evidence(far.copied().collect());
-    if let Ok(vote) = far.verify(&stand.chain, stand.here, bounds, rng) {
+    if let Ok(vote) = far.verify(grounds, stand.here, rng) {
         return Some((vote, far));
     }
     if messages.len() < PATIENCE {
@@ -135,7 +148,7 @@ fn slander(
     let weak = evidence(messages.iter().filter(recent).copied().collect());
     let last = weak.messages.last()?;
     let vote = Vote {
-        subject,
+        subject: weak.subject(),
         kind: if is_far(last) {
             Kind::Elsewhere
         } else {

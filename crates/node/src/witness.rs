@@ -2,16 +2,21 @@
 //! as safety messages have a channel of their own, around the role [`cairn_protocol::witness`].
 //!
 //! 1. Between two orders it collects what it hears.
-//! 2. At each order to judge, about once a second, it looks up the keys in the finalised state, checks
-//!    the signatures in batches and judges. Records are remembered for a while ([`Records`]), until the
-//!    vehicle's revocation is final at most.
+//! 2. At each order to judge, about once a second, it takes in which credentials were revoked, looks up
+//!    the keys of registered vehicles in the finalised state, checks the signatures in batches and judges.
+//!    Records are remembered for a while ([`Records`]), until the vehicle's revocation is final at most.
 //! 3. Evidence of a vote goes into the vault; when it is there, the vote goes to the RSU's task,
 //!    which signs it and puts it on the ledger.
 //!
 //! An RSU that a villain runs ([`crate::villains`]) does otherwise in step 3.
 
 use crate::{
-    clock::TraceClock, findings::Findings, ledger::Ledger, radio::Endpoint, records::Records,
+    clock::TraceClock,
+    findings::Findings,
+    ledger::Ledger,
+    radio::Endpoint,
+    records::Records,
+    revocations::{self, News, Revocations},
     villains::Villain,
 };
 use cairn_chain::Runtime;
@@ -21,9 +26,11 @@ use cairn_contracts::{
 };
 use cairn_ledger::Uid;
 use cairn_protocol::{
-    evidence::{Evidence, Heard},
+    evidence::{Evidence, Grounds, Heard},
+    issuing::Circle,
     plausibility::{Bounds, Judgement, Severity},
-    position::PositionError,
+    position::{PositionError, Signer},
+    roadside::AnonymousWhy,
     wire::Message,
     witness::{Passed, Stand, Witness},
 };
@@ -49,7 +56,7 @@ const ORDERS: usize = 16;
 pub enum Order {
     /// Judge what you have heard; tell when that is done.
     Judge(oneshot::Sender<()>),
-    /// This vehicle is revoked.
+    /// This registered vehicle is revoked.
     Forget(Uid),
 }
 
@@ -69,6 +76,10 @@ pub struct Surroundings<E: Runtime> {
     pub clock: TraceClock,
     /// What is found.
     pub findings: Findings,
+    /// Who issues credentials.
+    pub circle: Circle,
+    /// Which of them are revoked.
+    pub revocations: Revocations,
     /// Where evidence is kept.
     pub vault: Embedded,
     /// The RSU's task, which puts votes on the ledger.
@@ -92,12 +103,14 @@ pub fn start<E: Runtime, A: Endpoint>(
         orders,
     };
     context.child("witness").spawn(move |context| {
+        let issuers = revocations::issuers(&surroundings.circle, surroundings.clock.now_ms());
         let task = Task {
             context,
             rng,
             stand,
             bounds,
-            role: Witness::new(stand, bounds),
+            role: Witness::new(stand, bounds, issuers),
+            revoked: News::new(surroundings.revocations.clone()),
             antenna,
             records: Records::new(surroundings.ledger.clone()),
             surroundings,
@@ -114,6 +127,7 @@ struct Task<E: Runtime, A> {
     stand: Stand,
     bounds: Bounds,
     role: Witness,
+    revoked: News,
     antenna: A,
     surroundings: Surroundings<E>,
     waiting: Vec<Heard>,
@@ -134,9 +148,9 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
                         // The replay may have been stopped meanwhile.
                         let _ = done.send(());
                     }
-                    Some(Order::Forget(subject)) => {
-                        self.role.forget(&subject);
-                        self.records.forget(&vehicle_key(&self.stand.keys, &subject));
+                    Some(Order::Forget(uid)) => {
+                        self.role.forget(uid);
+                        self.records.forget(&vehicle_key(&self.stand.keys, &uid));
                     }
                     None => return,
                 },
@@ -163,6 +177,9 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
     /// Steps 2 and 3 of the [module documentation](self).
     async fn judge(&mut self) {
         let now_ms = self.surroundings.clock.now_ms();
+        for revocation in self.revoked.take() {
+            self.role.revoke(revocation, now_ms);
+        }
         let heard = std::mem::take(&mut self.waiting);
         for batch in heard.chunks(BATCH) {
             let needs = self.role.needs(batch);
@@ -187,13 +204,21 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         let votes = match &mut self.surroundings.villain {
             None => votes,
             Some(villain) => {
-                let key_of = |uid: &Uid| {
-                    let record = self.records.known(&vehicle_key(&self.stand.keys, uid))?;
-                    let record: VehicleRecord = record.decode_as().ok()?;
-                    Some(record.key)
+                let role = &self.role;
+                let signatory = |signer: &Signer| role.signatory(signer);
+                let grounds = Grounds {
+                    chain: &self.stand.chain,
+                    issuers: role.issuers(),
+                    bounds: self.bounds,
                 };
-                let stand = &self.stand;
-                villain.votes(votes, &heard, key_of, stand, self.bounds, &mut self.rng)
+                villain.votes(
+                    votes,
+                    &heard,
+                    signatory,
+                    &self.stand,
+                    &grounds,
+                    &mut self.rng,
+                )
             }
         };
         self.vote(votes).await;
@@ -208,10 +233,13 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
                 .iter()
                 .any(|found| found.severity >= Severity::Implausible),
             Err(Passed::Position(PositionError::NotValid(uid))) => self.is_revoked(uid),
+            Err(Passed::Position(PositionError::Credential(_, why))) => {
+                *why == AnonymousWhy::Revoked
+            }
             Err(_) => false,
         };
         if is_held_against {
-            findings.flagged(statement.credential, statement.sequence);
+            findings.flagged(statement.signer, statement.sequence);
         }
         if let Err(why) = judged {
             debug!(rid = %self.stand.rid, %why, "passed over");

@@ -4,6 +4,7 @@
 mod simulated;
 
 use cairn_contracts::misbehaviour::{SubjectRecord, subject_key};
+use cairn_crypto::linkage::LinkageValue;
 use cairn_ledger::Rid;
 use cairn_node::{
     authority::Enrolment,
@@ -11,7 +12,10 @@ use cairn_node::{
     replay::{Outcome, Pace, replay},
     villains::villains,
 };
-use cairn_protocol::evidence::Evidence;
+use cairn_protocol::{
+    evidence::Evidence,
+    position::{Attachment, Signatory, Signer},
+};
 use cairn_scenario::{
     Metres, RadioRange, Sample, Site, Step, TraceError,
     attackers::{RSU_VILLAINS, attacker},
@@ -63,6 +67,18 @@ fn step(second: u32) -> Step {
 struct Attackers<'a> {
     car: Option<&'static str>,
     rsus: (&'a [usize], &'static str),
+    /// Whether vehicles go by registered keys.
+    is_registered: bool,
+}
+
+impl<'a> Attackers<'a> {
+    const fn new(car: Option<&'static str>, rsus: (&'a [usize], &'static str)) -> Self {
+        Self {
+            car,
+            rsus,
+            is_registered: false,
+        }
+    }
 }
 
 /// What a run came to.
@@ -74,10 +90,13 @@ struct Found {
     subjects: Vec<SubjectRecord>,
     /// Whether an authority that is asked to register a revoked vehicle again gives it its old name.
     keeps_name: bool,
+    /// Requests for traces on the ledger: the linkage value, and whether it was answered.
+    traces: Vec<(LinkageValue, bool)>,
 }
 
 fn drive(seed: u64, attackers: &Attackers<'_>) -> Found {
     let (places, name) = attackers.rsus;
+    let registered_share = f64::from(u8::from(attackers.is_registered));
     let mut kinds = RSU_VILLAINS.iter();
     let villain = kinds
         .find(|(villain, _)| *villain == name)
@@ -103,7 +122,7 @@ fn drive(seed: u64, attackers: &Attackers<'_>) -> Found {
         batch_interval: BATCH_INTERVAL,
         villains: villain.map_or_else(HashMap::new, |votes| villains(places, votes)),
         enrolment: Enrolment {
-            registered_share: 1.0,
+            registered_share,
             ..Enrolment::default()
         },
         points: None,
@@ -130,24 +149,26 @@ fn drive(seed: u64, attackers: &Attackers<'_>) -> Found {
         let revoked = network.findings.revocations();
         let mut subjects = Vec::new();
         let mut keeps_name = true;
-        for Revoked { subject, .. } in &revoked {
-            let key = subject_key(&network.misbehaviour, subject);
+        for Revoked { signer, .. } in &revoked {
+            let key = subject_key(&network.misbehaviour, signer);
             let found = network.ledger.get(&[key]).await.unwrap();
             let record = found.into_iter().next().unwrap().1.unwrap();
             subjects.push(record.decode_as().unwrap());
         }
         let names: Vec<Arc<str>> = outcome.findings.revoked_ms.keys().cloned().collect();
         for enrolled in network.enrol(&names).await.unwrap() {
-            keeps_name &= revoked
-                .iter()
-                .any(|found| found.subject == enrolled.identity.uid);
+            keeps_name &= revoked.iter().any(|found| found.vehicle == enrolled.uid);
         }
+        let requests = network.trace_requests().await.unwrap();
+        let traces = requests.iter();
+        let traces = traces.map(|one| (LinkageValue(one.linkage), one.answer.is_some()));
         Found {
             outcome,
             score,
             revoked,
             subjects,
             keeps_name,
+            traces: traces.collect(),
         }
     })
     .unwrap()
@@ -157,16 +178,19 @@ const NO_RSUS: (&[usize], &str) = (&[], "");
 
 #[test]
 fn honest_vehicles_are_heard_checked_and_left_alone() {
-    let found = drive(
-        1,
-        &Attackers {
-            car: None,
-            rsus: NO_RSUS,
-        },
-    );
+    for (is_registered, bytes) in [(false, 142), (true, 102)] {
+        let honest = Attackers {
+            is_registered,
+            ..Attackers::new(None, NO_RSUS)
+        };
+        left_alone(&drive(1, &honest), bytes);
+    }
+}
+
+fn left_alone(found: &Found, bytes: u64) {
     let positions = &found.outcome.report.positions;
     assert_eq!(positions.sent, u64::from(CARS * 75));
-    assert_eq!(positions.bytes, 100);
+    assert_eq!(positions.bytes, bytes);
     assert!(
         positions.checked >= 2 * positions.sent,
         "by two RSUs or more"
@@ -175,18 +199,25 @@ fn honest_vehicles_are_heard_checked_and_left_alone() {
     assert_eq!((positions.passed_over, positions.flagged), (0, 0));
     assert_eq!((positions.votes, positions.revoked), (0, 0));
     assert!(found.outcome.findings.flagged.is_empty());
+    assert_eq!(found.traces, [], "nobody asked who they are");
 }
 
 #[test]
 fn a_liar_is_revoked_and_its_session_dropped_within_one_block() {
-    for attack in ["RandomPosOffset", "GridSybil", "DoS"] {
-        let found = drive(
-            2,
-            &Attackers {
-                car: Some(attack),
-                rsus: NO_RSUS,
-            },
-        );
+    // Four to six ghosts, for two or three of whom one credential speaks.
+    const SYBIL: &str = "trafficCongestionSybil";
+    for (attack, is_registered) in [
+        ("RandomPosOffset", false),
+        (SYBIL, false),
+        ("DoS", false),
+        ("RandomPosOffset", true),
+        ("GridSybil", true),
+    ] {
+        let liar = Attackers {
+            is_registered,
+            ..Attackers::new(Some(attack), NO_RSUS)
+        };
+        let found = drive(2, &liar);
         let score = found.score.unwrap();
         assert_eq!((score.attackers, score.revoked), (1, 1), "{attack}");
         assert_eq!(score.false_revocations, 0, "{attack}");
@@ -199,7 +230,25 @@ fn a_liar_is_revoked_and_its_session_dropped_within_one_block() {
             "{attack}: nobody listens any more"
         );
         assert!(found.keeps_name, "{attack}");
+        // Who it was came out by a trace of what it had spoken under, and nobody else was traced.
+        let traced: Vec<_> = found.revoked.iter().map(|revoked| revoked.signer).collect();
+        match traced[..] {
+            [Signer::Anonymous(value)] => {
+                assert_eq!(found.traces, [(LinkageValue(value), true)], "{attack}");
+            }
+            [Signer::Registered(_)] => assert!(is_registered && found.traces.is_empty()),
+            _ => panic!("{attack}: one vehicle"),
+        }
     }
+}
+
+#[test]
+fn a_liar_with_one_ghost_under_its_other_credential_is_two_vehicles_to_everybody() {
+    let found = drive(2, &Attackers::new(Some("GridSybil"), NO_RSUS));
+    let score = found.score.unwrap();
+    assert_eq!(score.per_attack["GridSybil"].messages, 2 * 75, "one ghost");
+    assert_eq!((score.revoked, score.false_revocations), (0, 0));
+    assert_eq!(found.outcome.report.positions.votes, 0);
 }
 
 #[test]
@@ -208,10 +257,7 @@ fn two_lying_rsus_never_revoke_an_honest_vehicle() {
     for seed in 0..24 {
         let mut rng = StdRng::seed_from_u64(seed);
         let liars = (0..RSUS).sample(&mut rng, FR);
-        let attackers = Attackers {
-            car: None,
-            rsus: (&liars, "lying_rsu"),
-        };
+        let attackers = Attackers::new(None, (&liars, "lying_rsu"));
         let found = drive(seed, &attackers);
         assert!(found.revoked.is_empty(), "seed {seed}, RSUs {liars:?}");
         votes += found.outcome.report.positions.votes;
@@ -222,10 +268,7 @@ fn two_lying_rsus_never_revoke_an_honest_vehicle() {
 #[test]
 fn three_lying_rsus_can_and_the_record_shows_who_voted() {
     let liars = [0, 2, 4];
-    let attackers = Attackers {
-        car: None,
-        rsus: (&liars, "lying_rsu"),
-    };
+    let attackers = Attackers::new(None, (&liars, "lying_rsu"));
     let found = drive(3, &attackers);
     let [revoked, ..] = &found.revoked[..] else {
         panic!("expected a revocation, got none");
@@ -245,31 +288,36 @@ fn three_lying_rsus_can_and_the_record_shows_who_voted() {
 
 #[test]
 fn repeated_votes_count_once_and_silence_saves_no_liar() {
-    let spam = drive(
-        4,
-        &Attackers {
-            car: None,
-            rsus: (&[1, 3], "spamming_rsu"),
-        },
-    );
+    let spam = drive(4, &Attackers::new(None, (&[1, 3], "spamming_rsu")));
     assert!(spam.outcome.report.positions.votes > 100);
     assert!(spam.revoked.is_empty());
-    let silent = Attackers {
-        car: Some("RandomPosOffset"),
-        rsus: (&[1, 4], "silent_rsu"),
-    };
+    let silent = Attackers::new(Some("RandomPosOffset"), (&[1, 4], "silent_rsu"));
     let silent = drive(5, &silent).score.unwrap();
     assert_eq!((silent.revoked, silent.false_revocations), (1, 0));
 }
 
 #[test]
 fn the_vault_finds_evidence_by_its_digest() {
-    let evidence = Evidence {
-        subject: cairn_ledger::Uid([1; 8]),
-        rsu: Rid(2),
+    let registered = Signatory::Registered {
+        uid: cairn_ledger::Uid([1; 8]),
         key: [3; 32],
-        messages: Vec::new(),
     };
-    let id = EvidenceId::of(&evidence.encode()).unwrap();
-    assert_eq!(id.0, evidence.digest());
+    let anonymous = Signatory::Anonymous {
+        linkage: LinkageValue([1; 9]),
+        attachment: Attachment {
+            w: [3; 32],
+            start_s: 0,
+            group: 0,
+            epoch: 1,
+        },
+    };
+    for signatory in [registered, anonymous] {
+        let evidence = Evidence {
+            signatory,
+            rsu: Rid(2),
+            messages: Vec::new(),
+        };
+        let id = EvidenceId::of(&evidence.encode()).unwrap();
+        assert_eq!(id.0, evidence.digest());
+    }
 }

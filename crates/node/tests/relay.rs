@@ -245,9 +245,7 @@ fn what_relays_carry_names_nobody() {
                 let credentials = wallet.credentials().iter();
                 let linkage = credentials
                     .map(|credential| credential.certificate().attributes().linkage.0.to_vec());
-                linkage
-                    .chain([enrolled.identity.uid.0.to_vec()])
-                    .collect::<Vec<_>>()
+                linkage.chain([enrolled.uid.0.to_vec()]).collect::<Vec<_>>()
             });
             names.collect::<Vec<_>>()
         },

@@ -298,7 +298,7 @@ fn recorded(vehicles: usize, seconds: usize) -> Recorded {
         let report = drive(simulation, steps).await;
         let mut identities = Vec::new();
         for enrolled in simulation.network.enrol(&names).await.unwrap() {
-            identities.push(enrolled.identity.uid.0.to_vec());
+            identities.push(enrolled.uid.0.to_vec());
             if let Papers::Anonymous(wallet) = enrolled.papers {
                 let values = wallet.credentials().iter();
                 let values = values.map(|one| one.certificate().attributes().linkage.0.to_vec());

@@ -7,11 +7,11 @@
 //! Every login is complete: the `Hello` is opened (two X25519 agreements), judged, and answered with a
 //! fresh key agreement. Registered logins find their record in memory: a ledger's read is not measured.
 
+mod issuers;
+
 use cairn_contracts::keys::{VehicleRecord, vehicle_key};
 use cairn_crypto::{
-    credential::{Attributes, Batch, Credential, Kind, Policy, request_batch},
-    issuer::{Issuer, KeyShare, Quorum, Round, Session, dkg::Ceremony},
-    linkage::LinkageValue,
+    credential::{Batch, Credential, Policy},
     noise,
     schnorr::SecretKey,
     suite::Ristretto255,
@@ -23,8 +23,9 @@ use cairn_protocol::{
     wire::{Beacon, Hello, Message, Sealed},
 };
 use commonware_cryptography::Signer as _;
+use issuers::{EPOCH, credential, issuers, slots};
 use rand::{SeedableRng as _, rngs::StdRng};
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 type S = Ristretto255;
 
@@ -32,14 +33,14 @@ const CHAIN: ChainId = ChainId([7; 32]);
 const KEYS: Address = Address([8; 20]);
 const NOW: u64 = 1_800_000_000_000;
 const LOGINS: usize = 2_048;
-const EPOCH: u16 = 1;
 
 fn main() {
     let mut rng = StdRng::seed_from_u64(1);
     let mut issuers = issuers(&mut rng);
     let policy = Policy::default();
+    let slot = slots(&policy, NOW)[0];
     let credentials: Vec<Credential<S>> = (0..LOGINS)
-        .map(|number| credential(&mut issuers, &policy, number, &mut rng))
+        .map(|number| credential(&mut issuers, slot, number, &mut rng))
         .collect();
     let key = Arc::new(issuers[0].key().set().issuer_key());
 
@@ -204,78 +205,4 @@ fn open(roadside: &mut Roadside, hello: &[u8], rng: &mut StdRng) -> Opened {
         Ok(Received::Login(opened)) => *opened,
         _ => panic!("expected a login"),
     }
-}
-
-fn credential(
-    issuers: &mut [Issuer<S>],
-    policy: &Policy,
-    number: usize,
-    rng: &mut StdRng,
-) -> Credential<S> {
-    let now_s = u32::try_from(NOW / 1_000).expect("before 2106");
-    let period = policy.period(now_s);
-    let slot = (0..policy.per_period())
-        .filter_map(|k| policy.slot(period, k))
-        .find(|slot| slot.contains(NOW, 0))
-        .expect("a slot is always on");
-    let mut linkage = LinkageValue([0; 9]);
-    linkage.0[..8].copy_from_slice(&(number as u64).to_be_bytes());
-    let attributes = Attributes {
-        kind: Kind::Vehicle,
-        linkage,
-        slot,
-        group: 0,
-        epoch: EPOCH,
-    };
-    let (pending, request) = request_batch::<S>(1, rng).remove(0);
-    let set = issuers[0].key().set().clone();
-    let signers = &mut issuers[..usize::from(set.quorum().needed())];
-    let commitments = signers
-        .iter_mut()
-        .map(|issuer| (issuer.key().index(), issuer.commit(rng)));
-    let round = Round {
-        request,
-        attributes,
-        commitments: commitments.collect(),
-    };
-    let session = Session::new(set.clone(), round).expect("a good round");
-    let shares = signers.iter_mut().map(|issuer| {
-        let share = issuer.sign(session.round()).expect("a good round");
-        (issuer.key().index(), share)
-    });
-    let issued = session.finish(&shares.collect()).expect("good shares");
-    pending
-        .open(&issued.seal(rng), &set.issuer_key())
-        .expect("a good answer")
-}
-
-fn issuers(rng: &mut StdRng) -> Vec<Issuer<S>> {
-    let quorum = Quorum::default();
-    let (mut dealings, mut openings) = (Vec::new(), BTreeMap::new());
-    for index in quorum.indices() {
-        let ceremony = Ceremony {
-            id: [1; 32],
-            quorum,
-            index,
-        };
-        let (dealing, opening) = ceremony.begin::<S>(rng).expect("a good quorum");
-        dealings.push((index, dealing));
-        openings.insert(index, opening);
-    }
-    let (mut collecting, mut inboxes) = (Vec::new(), BTreeMap::new());
-    for (index, dealing) in dealings {
-        let mut others = openings.clone();
-        others.remove(&index);
-        let (next, deals) = dealing.deal(others).expect("good openings");
-        collecting.push((index, next));
-        for (to, deal) in deals {
-            let inbox: &mut BTreeMap<_, _> = inboxes.entry(to).or_default();
-            inbox.insert(index, deal);
-        }
-    }
-    let finish = |(index, collecting): (_, cairn_crypto::issuer::dkg::Collecting<S>)| {
-        let share: KeyShare<S> = collecting.finish(&inboxes[&index]).expect("good deals");
-        Issuer::new(share)
-    };
-    collecting.into_iter().map(finish).collect()
 }

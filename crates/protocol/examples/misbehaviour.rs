@@ -5,17 +5,26 @@
 //! ```
 //!
 //! Reads beacons with liars among them (`hamburg/attacked.beacons.jsonl.gz`), lets every vehicle sign its
-//! own, ghosts included, and one witness per site hear what its site hears. A vehicle counts as
-//! revoked when three RSUs have voted with evidence that re-verifies; its later messages are judged on,
-//! for the count per message. The truth is read afterwards, for the table. Without `CAIRN_DATA` only the cost is measured.
+//! own under an anonymous credential, its ghosts by turns under both that it has, and one witness per
+//! site hear what its site hears. A vehicle counts as revoked when three RSUs have voted against one of
+//! its credentials with evidence that re-verifies; its later messages are judged on, for the count per
+//! message. The truth is read afterwards, for the table. Without `CAIRN_DATA` only the cost is measured.
+
+mod issuers;
 
 use cairn_contracts::keys::{VehicleRecord, vehicle_key};
-use cairn_crypto::schnorr::SecretKey;
-use cairn_ledger::{Address, ChainId, Position, Record, Rid, StateKey, Uid};
+use cairn_crypto::{
+    credential::{IssuerKey, Policy},
+    issuer::Issuer,
+    schnorr::SecretKey,
+    suite::Ristretto255,
+};
+use cairn_ledger::{Address, ChainId, Position, Record, Rid, Uid};
 use cairn_protocol::{
-    evidence::Heard,
+    evidence::{Grounds, Heard},
     plausibility::{Bounds, Class, Severity},
-    position::{KnownKeys, Motion, Signed, Speaker, verify},
+    position::{Motion, Receiver, Signed, Signer, Speaker},
+    roadside::Issuers,
     witness::{Stand, Witness},
 };
 use cairn_scenario::{
@@ -24,6 +33,7 @@ use cairn_scenario::{
     read_sites,
     scoring::{Findings, score},
 };
+use issuers::{EPOCH, credential, issuers, slots};
 use rand::{SeedableRng as _, rngs::StdRng};
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -53,33 +63,29 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-struct Vehicle {
-    uid: Uid,
-    speaker: Speaker,
-    record: (StateKey, Option<Record>),
-    voters: BTreeSet<Rid>,
+/// What everybody knows of issuers with this key.
+fn known(key: &Arc<IssuerKey<Ristretto255>>) -> Issuers {
+    let mut known = Issuers::new(Policy::default(), EPOCH_MS);
+    known.install(EPOCH, key.clone());
+    known
 }
 
-fn vehicle(number: u64, rng: &mut StdRng) -> Vehicle {
-    let (uid, key) = (Uid(number.to_be_bytes()), SecretKey::random(rng));
-    let record = VehicleRecord {
-        key: key.public().to_bytes(),
-        valid_from_ms: 0,
-        valid_until_ms: u64::MAX,
-        revoked_ms: None,
+/// Speakers under the credentials of a vehicle that are valid, the older one first.
+fn vehicle(office: &mut [Issuer<Ristretto255>], number: usize, rng: &mut StdRng) -> Vec<Speaker> {
+    let slots = slots(&Policy::default(), EPOCH_MS).into_iter();
+    let speaker = |(slot, k)| {
+        let credential = credential(office, slot, 2 * number + k, rng);
+        Speaker::anonymous(CHAIN, &credential, EPOCH_MS)
     };
-    Vehicle {
-        uid,
-        record: (vehicle_key(&KEYS, &uid), Some(Record::of(&record))),
-        speaker: Speaker::new(CHAIN, uid, key, EPOCH_MS),
-        voters: BTreeSet::new(),
-    }
+    slots.zip(0..).map(speaker).collect()
 }
 
 /// Signatures per second on one core.
 fn cost() {
+    const VEHICLES: usize = 1_024;
     let mut rng = StdRng::seed_from_u64(1);
-    let mut vehicles: Vec<Vehicle> = (0..1_024).map(|number| vehicle(number, &mut rng)).collect();
+    let mut office = issuers(&mut rng);
+    let key = Arc::new(office[0].key().set().issuer_key());
     let motion = Motion {
         position: Position { x_cm: 0, y_cm: 0 },
         speed_cm_s: 1_000,
@@ -87,29 +93,51 @@ fn cost() {
         acceleration_cm_s2: 0,
         class: Class::Car,
     };
-    let messages: Vec<Signed> = vehicles
-        .iter_mut()
-        .map(|vehicle| vehicle.speaker.speak(motion, EPOCH_MS, &mut rng))
+    let mut records = Vec::new();
+    let mut registered: Vec<Speaker> = (0..VEHICLES as u64)
+        .map(|number| {
+            let (uid, key) = (Uid(number.to_be_bytes()), SecretKey::random(&mut rng));
+            let record = VehicleRecord {
+                key: key.public().to_bytes(),
+                valid_from_ms: 0,
+                valid_until_ms: u64::MAX,
+                revoked_ms: None,
+            };
+            records.push((vehicle_key(&KEYS, &uid), Some(Record::of(&record))));
+            Speaker::registered(CHAIN, uid, key, EPOCH_MS)
+        })
         .collect();
-    let records: Vec<_> = vehicles.into_iter().map(|vehicle| vehicle.record).collect();
+    let mut anonymous: Vec<Speaker> = (0..VEHICLES)
+        .map(|number| vehicle(&mut office, number, &mut rng).remove(0))
+        .collect();
     println!("checking position messages on one core, each of another vehicle:");
-    for size in [1, 16, 64, 256, 1_024] {
-        let started = Instant::now();
-        for (messages, records) in messages.chunks(size).zip(records.chunks(size)) {
-            let known = &mut KnownKeys::default();
-            let results = verify(&CHAIN, &KEYS, messages, records, EPOCH_MS, known, &mut rng);
-            assert!(results.iter().all(Result::is_ok));
+    for (who, speakers) in [
+        ("registered", &mut registered),
+        ("anonymous", &mut anonymous),
+    ] {
+        let messages: Vec<Signed> = speakers
+            .iter_mut()
+            .map(|speaker| speaker.speak(motion, EPOCH_MS, &mut rng))
+            .collect();
+        for size in [1, 16, 64, 256, 1_024] {
+            let mut receiver = Receiver::new(CHAIN, KEYS, known(&key));
+            for heard in ["first", "again"] {
+                let started = Instant::now();
+                for (messages, records) in messages.chunks(size).zip(records.chunks(size)) {
+                    let results = receiver.verify(messages, records, EPOCH_MS, &mut rng);
+                    assert!(results.iter().all(Result::is_ok));
+                }
+                let rate = VEHICLES as f64 / started.elapsed().as_secs_f64();
+                println!("  {who}, heard {heard}, batches of {size:>5}: {rate:>7.0} a second");
+            }
         }
-        let seconds = started.elapsed().as_secs_f64();
-        println!(
-            "  batches of {size:>5}: {:>7.0} a second",
-            messages.len() as f64 / seconds
-        );
     }
 }
 
 fn hamburg(folder: &std::path::Path) -> Result<(), Box<dyn Error>> {
     let mut rng = StdRng::seed_from_u64(2);
+    let mut office = issuers(&mut rng);
+    let key = Arc::new(office[0].key().set().issuer_key());
     let sites = read_sites(folder.join("rsu_sites.csv"), None)?;
     let bounds = Bounds::default();
     let mut witnesses: Vec<Witness> = Vec::new();
@@ -121,7 +149,7 @@ fn hamburg(folder: &std::path::Path) -> Result<(), Box<dyn Error>> {
             here: position(site.position),
             vote_life_ms: VOTE_LIFE_MS,
         };
-        witnesses.push(Witness::new(stand, bounds));
+        witnesses.push(Witness::new(stand, bounds, known(&key)));
     }
     let numbers: HashMap<Arc<str>, usize> =
         sites.iter().map(|site| site.id.clone()).zip(0..).collect();
@@ -129,21 +157,30 @@ fn hamburg(folder: &std::path::Path) -> Result<(), Box<dyn Error>> {
         sites.iter().map(|site| site.position),
         RadioRange::default(),
     );
-    let mut vehicles: HashMap<Arc<str>, Vehicle> = HashMap::new();
-    let mut names: HashMap<Uid, Arc<str>> = HashMap::new();
+    let mut vehicles: HashMap<Arc<str>, Vec<Speaker>> = HashMap::new();
+    let mut voters: HashMap<Signer, BTreeSet<Rid>> = HashMap::new();
+    let everybody = known(&key);
+    let grounds = Grounds {
+        chain: &CHAIN,
+        issuers: &everybody,
+        bounds,
+    };
     let mut findings = Findings::default();
     let (mut heard_count, mut votes, mut signed) = (0u64, 0u64, 0u64);
     for beacon in BeaconReader::open(folder.join("attacked.beacons.jsonl.gz"))? {
         let beacon = beacon?;
-        // Ghosts sign with their maker's key.
-        let signer: Arc<str> = beacon.sender.split('~').next().unwrap_or_default().into();
-        let number = vehicles.len() as u64;
-        let sender = vehicles
+        let (signer, ghost) = match beacon.sender.split_once('~') {
+            Some((maker, number)) => (Arc::from(maker), number.parse::<usize>()?),
+            None => (beacon.sender.clone(), 0),
+        };
+        let number = vehicles.len();
+        let speakers = vehicles
             .entry(signer.clone())
-            .or_insert_with(|| vehicle(number, &mut rng));
-        names.insert(sender.uid, signer.clone());
+            .or_insert_with(|| vehicle(&mut office, number, &mut rng));
         let at_ms = EPOCH_MS + beacon.time_ms;
-        let message = sender.speaker.speak(motion(&beacon), at_ms, &mut rng);
+        // The vehicle itself under the newer one, ghosts by turns from the older one on.
+        let turn = (ghost + 1) % speakers.len();
+        let message = speakers[turn].speak(motion(&beacon), at_ms, &mut rng);
         signed += 1;
         let hearers: HashSet<usize> = match &beacon.heard_by {
             Some(heard_by) => heard_by
@@ -158,8 +195,7 @@ fn hamburg(folder: &std::path::Path) -> Result<(), Box<dyn Error>> {
         for index in hearers {
             heard_count += 1;
             let heard = Heard { at_ms, message };
-            let records = std::slice::from_ref(&sender.record);
-            let results = witnesses[index].hear(&[heard], records, at_ms, &mut rng);
+            let results = witnesses[index].hear(&[heard], &[], at_ms, &mut rng);
             let worst = results
                 .iter()
                 .flatten()
@@ -169,13 +205,15 @@ fn hamburg(folder: &std::path::Path) -> Result<(), Box<dyn Error>> {
             }
             for (vote, evidence) in witnesses[index].votes(at_ms) {
                 let here = position(sites[index].position);
-                assert_eq!(evidence.verify(&CHAIN, here, bounds, &mut rng), Ok(vote));
-                sender.voters.insert(evidence.rsu);
+                assert_eq!(evidence.verify(&grounds, here, &mut rng), Ok(vote));
+                let voters = voters.entry(vote.subject).or_default();
+                voters.insert(evidence.rsu);
                 votes += 1;
+                if voters.len() >= VOTERS {
+                    let revoked_ms = &mut findings.revoked_ms;
+                    revoked_ms.entry(signer.clone()).or_insert(beacon.time_ms);
+                }
             }
-        }
-        if sender.voters.len() >= VOTERS {
-            findings.revoked_ms.entry(signer).or_insert(beacon.time_ms);
         }
     }
     let truth = TruthReader::open(folder.join("attacked.truth.jsonl.gz"))?;

@@ -26,8 +26,9 @@
 //!
 //! Revocation from a period on: after a trace to the handle TA and LEA each give their seed of that
 //! period ([`Enroller::publish`], [`Countersigner::publish`]), and one call that both sign puts them on
-//! the ledger. A vehicle whose false position messages TA and LEA have each re-verified
-//! ([`crate::authority::misbehaviour`]) needs no trace: the evidence names it.
+//! the ledger. So it goes with an anonymous vehicle whose false position messages TA and LEA have each
+//! re-verified ([`crate::authority::misbehaviour`]), by a trace of the credential that they are signed
+//! under.
 //!
 //! No one alone links: TA knows handle and person, not lv; LEA knows the person and its own part; issuers
 //! know handle and lv, no person. An issuer that publishes its log and a TA that answers without a

@@ -37,9 +37,12 @@
 //! Consecutive RSUs can link: the first knows `Q'`, the second sees it. The public cannot: the
 //! ledger shows hashes of `Q` only, and a batch keeps mints and spends apart, each sorted (B4).
 
-use cairn_contracts::tokens::TokenId;
+use cairn_contracts::{
+    misbehaviour::{SIGNER_BYTES, Signer},
+    tokens::TokenId,
+};
 use cairn_crypto::{
-    linkage::{LINKAGE_BYTES, LinkageValue},
+    linkage::LinkageValue,
     schnorr::{self, PublicKey, SUITE, SecretKey},
     transcript::{Digest, Domain, Transcript},
 };
@@ -75,8 +78,8 @@ pub const SPEND_MARGIN_MS: u64 = 5_000;
 /// validity, and a block whose clock is behind the RSU's.
 pub const MAX_LIFE_MS: u64 = MAX_VALIDITY_MS as u64 + SPEND_MARGIN_MS;
 
-/// Bytes of a [`Holder`]: kind 1, name 9.
-pub const HOLDER_BYTES: usize = 1 + LINKAGE_BYTES;
+/// Bytes of a [`Holder`].
+pub const HOLDER_BYTES: usize = SIGNER_BYTES;
 
 /// Bytes of a [`Proof`]: challenge 16, response 32.
 pub const PROOF_BYTES: usize = CHALLENGE_BYTES + 32;
@@ -86,11 +89,9 @@ pub const TOKEN_BYTES: usize =
     schnorr::PUBLIC_KEY_BYTES + HOLDER_BYTES + schnorr::PUBLIC_KEY_BYTES + PROOF_BYTES;
 
 const CHALLENGE_BYTES: usize = 16;
-const REGISTERED: u8 = 0x00;
-const ANONYMOUS: u8 = 0x01;
 
-/// Who has a session and may use its token. Both kinds have one length: whoever listens does not
-/// learn how a vehicle that hands over had logged in.
+/// Who has a session and may use its token, encoded as a [`Signer`]. Both kinds have one length:
+/// whoever listens does not learn how a vehicle that hands over had logged in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Holder {
     /// A vehicle with a registered key: `00 00 ‖ UID`.
@@ -99,19 +100,29 @@ pub enum Holder {
     Anonymous(LinkageValue),
 }
 
+impl From<Holder> for Signer {
+    fn from(holder: Holder) -> Self {
+        match holder {
+            Holder::Registered(uid) => Self::Registered(uid),
+            Holder::Anonymous(LinkageValue(value)) => Self::Anonymous(value),
+        }
+    }
+}
+
+impl From<Signer> for Holder {
+    fn from(signer: Signer) -> Self {
+        match signer {
+            Signer::Registered(uid) => Self::Registered(uid),
+            Signer::Anonymous(value) => Self::Anonymous(LinkageValue(value)),
+        }
+    }
+}
+
 impl Holder {
     /// The ten bytes.
     #[must_use]
     pub fn to_bytes(self) -> [u8; HOLDER_BYTES] {
-        let mut bytes = [REGISTERED; HOLDER_BYTES];
-        match self {
-            Self::Registered(Uid(uid)) => bytes[2..].copy_from_slice(&uid),
-            Self::Anonymous(LinkageValue(value)) => {
-                bytes[0] = ANONYMOUS;
-                bytes[1..].copy_from_slice(&value);
-            }
-        }
-        bytes
+        Signer::from(self).to_bytes()
     }
 
     /// Reads ten bytes.
@@ -120,20 +131,15 @@ impl Holder {
     ///
     /// [`CredentialError::Holder`] when they do not begin as a known kind does.
     pub fn from_bytes(bytes: &[u8; HOLDER_BYTES]) -> Result<Self, CredentialError> {
-        match *bytes {
-            [REGISTERED, 0, ref uid @ ..] => Ok(Self::Registered(Uid(*uid))),
-            [ANONYMOUS, ref value @ ..] => Ok(Self::Anonymous(LinkageValue(*value))),
-            [kind, second, ..] => Err(CredentialError::Holder([kind, second])),
-        }
+        let [kind, second, ..] = *bytes;
+        let signer = Signer::from_bytes(bytes).ok_or(CredentialError::Holder([kind, second]))?;
+        Ok(signer.into())
     }
 }
 
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Registered(uid) => write!(f, "vehicle {uid}"),
-            Self::Anonymous(value) => write!(f, "linkage value {value}"),
-        }
+        Signer::from(*self).fmt(f)
     }
 }
 

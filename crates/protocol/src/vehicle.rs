@@ -7,6 +7,7 @@
 //! login_over(line, …), handover_over(line, …)   the same through relays, see crate::relay
 //! rekey(now)                   -> effects
 //! wake(now), next_wakeup()     -> effects    repetitions and ends
+//! speak(motion, time, now)     -> message    where the vehicle is, to everybody
 //! ```
 //!
 //! 1. A beacon of an unknown RSU makes the vehicle ask for the proof; [`crate::trust`] judges both.
@@ -28,6 +29,7 @@
 
 mod login;
 mod reports;
+mod voice;
 mod wallet;
 
 use cairn_crypto::schnorr::SecretKey;
@@ -35,6 +37,7 @@ use cairn_ledger::{Position, Rid, Uid, light::Verified};
 use rand_core::CryptoRng;
 
 use login::{Attempt, Current, Previous, Repeat};
+use voice::Voices;
 
 pub use login::Line;
 pub use reports::{Effect, Refusal};
@@ -94,6 +97,7 @@ pub struct Vehicle {
     attempt: Option<Attempt>,
     current: Option<Current>,
     previous: Option<Previous>,
+    voices: Voices,
 }
 
 impl Vehicle {
@@ -106,6 +110,7 @@ impl Vehicle {
             attempt: None,
             current: None,
             previous: None,
+            voices: Voices::default(),
         }
     }
 

@@ -12,7 +12,8 @@
 //! | `14` | `Refused` | RSU | 22 | addressee 4, sealed code 1 + 16 |
 //! | `20` | `RekeyRequest` | vehicle | 45 | ASC 8, counter 4, nonce 16, tag 16 |
 //! | `21` | `RekeyAnswer` | RSU | 45 | ASC 8, counter 4, nonce 16, tag 16 |
-//! | `30` | `Position` | vehicle | 100 | [`Signed`] |
+//! | `30` | `Position` | vehicle | 102 | [`Signed`] |
+//! | `31` | `Position` with its credential | vehicle | 142 | [`Signed`], [`Attachment`] |
 //! | `40` | `Seek` | vehicle | 10 | route 8, relays passed 1 |
 //! | `41` | `Offer` | vehicle | 154, 186 or 218 | route 8, beacon 112, count 1, credit keys 32 each |
 //! | `42` | `Up` | vehicle | ≤ 2,154 | route 8, count 1, credit keys 32 each, a message |
@@ -50,7 +51,7 @@ pub use service::ServiceFrame;
 
 use crate::{
     login::{ACCEPTANCE_BYTES, Asc},
-    position::Signed,
+    position::{Attachment, Signed, Signer},
 };
 
 /// The most bytes of a proof message, and the bytes of a proof request. A proof of one record in a
@@ -70,6 +71,8 @@ const REKEY_REQUEST: u8 = 0x20;
 const REKEY_ANSWER: u8 = 0x21;
 /// The kind of position messages, which everybody hears and few need.
 pub const POSITION: u8 = 0x30;
+/// The kind of position messages with which the sender's credential rides along.
+pub const POSITION_WITH_CREDENTIAL: u8 = 0x31;
 const SEEK: u8 = 0x40;
 const OFFER: u8 = 0x41;
 const UP: u8 = 0x42;
@@ -241,7 +244,12 @@ impl Message {
                 out.put_slice(&refused.sealed);
             }
             Self::RekeyRequest(rekey) | Self::RekeyAnswer(rekey) => rekey.write(&mut out),
-            Self::Position(signed) => signed.write(&mut out),
+            Self::Position(signed) => {
+                signed.write(&mut out);
+                if let Some(attachment) = &signed.attachment {
+                    attachment.write(&mut out);
+                }
+            }
             Self::Seek(seek) => seek.write(&mut out),
             Self::Offer(offer) => offer.write(&mut out),
             Self::Up(up) => up.write(&mut out),
@@ -276,6 +284,7 @@ impl Message {
             REFUSED => &[1 + 4 + 1 + TAG_BYTES],
             REKEY_REQUEST | REKEY_ANSWER => &[1 + Rekey::SIZE],
             POSITION => &[1 + Signed::SIZE],
+            POSITION_WITH_CREDENTIAL => &[1 + Signed::SIZE + Attachment::SIZE],
             SEEK => &[1 + Seek::SIZE],
             OFFER => &Offer::DATAGRAMS,
             UP => &[Up::MAX_DATAGRAM],
@@ -332,6 +341,19 @@ impl Message {
             REKEY_REQUEST => Self::RekeyRequest(ReadExt::read(body)?),
             REKEY_ANSWER => Self::RekeyAnswer(ReadExt::read(body)?),
             POSITION => Self::Position(ReadExt::read(body)?),
+            POSITION_WITH_CREDENTIAL => {
+                let signed = Signed::read(body)?;
+                if let Signer::Registered(_) = signed.statement.signer {
+                    return Err(Error::Invalid(
+                        "Signed",
+                        "credential of a registered vehicle",
+                    ));
+                }
+                Self::Position(Signed {
+                    attachment: Some(ReadExt::read(body)?),
+                    ..signed
+                })
+            }
             SEEK => Self::Seek(ReadExt::read(body)?),
             OFFER => Self::Offer(ReadExt::read(body)?),
             UP => Self::Up(ReadExt::read(body)?),
@@ -354,7 +376,10 @@ impl Message {
             Self::Refused(_) => REFUSED,
             Self::RekeyRequest(_) => REKEY_REQUEST,
             Self::RekeyAnswer(_) => REKEY_ANSWER,
-            Self::Position(_) => POSITION,
+            Self::Position(Signed {
+                attachment: None, ..
+            }) => POSITION,
+            Self::Position(_) => POSITION_WITH_CREDENTIAL,
             Self::Seek(_) => SEEK,
             Self::Offer(_) => OFFER,
             Self::Up(_) => UP,

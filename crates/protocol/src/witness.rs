@@ -3,32 +3,39 @@
 //! 1. Messages come from the air at any time; the RSU passes over those that are stale
 //!    ([`Signed::check_age`]) and collects the rest.
 //! 2. About once a second it checks what it has collected in one batch
-//!    ([`position::verify`]) and judges each message ([`Watch`]).
-//! 3. It keeps what it heard of every vehicle: the last [`CONTEXT`] messages, and of one with an
+//!    ([`Receiver::verify`]) and judges each message ([`Watch`]).
+//! 3. It keeps what it heard of every signer: the last [`CONTEXT`] messages, and of one with an
 //!    implausible message all of the last two minutes, because these may become evidence.
 //! 4. When a vote is due it makes the [`Evidence`] and judges that as everybody else will, with
 //!    nothing known before. Only if it convinces does the RSU vote; else it waits for more.
 //! 5. It votes again only when its last vote has expired.
+//!
+//! All of that is by signer. A vehicle that changes its credential is somebody new: it begins without
+//! suspicions, and with at most a hint ([`Check::Appearance`](crate::plausibility::Check::Appearance)),
+//! which leads to no vote.
 
 use std::collections::{HashMap, VecDeque};
 
 use cairn_contracts::misbehaviour::Vote;
-use cairn_crypto::schnorr::PublicKey;
+use cairn_crypto::linkage::Revocation;
 use cairn_ledger::{Address, ChainId, Position, Record, Rid, StateKey, Uid};
 use rand_core::CryptoRng;
 use thiserror::Error;
 
 use crate::{
     evidence::{Evidence, Heard, MAX_MESSAGES, MAX_SPAN_MS},
-    plausibility::{Bounds, FORGET_MS, Judgement, MAX_SUBJECTS, Severity, Unusable, Watch},
-    position::{self, KnownKeys, PositionError, Signed},
+    plausibility::{
+        Bounds, FORGET_MS, Judgement, MAX_SUBJECTS, Severity, Subject, Unusable, Watch,
+    },
+    position::{PositionError, Receiver, Signatory, Signed, Signer, Verified},
+    roadside::Issuers,
 };
 
-/// Messages kept of a vehicle that nothing is held against: those before its first lie, with which
+/// Messages kept of a signer that nothing is held against: those before its first lie, with which
 /// that is compared. As many as fit into the memory of [`Watch`] at one a second.
 pub const CONTEXT: usize = 8;
 
-/// The most vehicles of which two minutes are kept: 28 MB. Of further ones the context must do.
+/// The most signers of which two minutes are kept: 42 MB. Of further ones the context must do.
 pub const MAX_SUSPECTS: usize = 512;
 
 /// Why a message was passed over.
@@ -63,14 +70,15 @@ pub struct Witness {
     stand: Stand,
     bounds: Bounds,
     watch: Watch,
-    known: KnownKeys,
-    logs: HashMap<Uid, Log>,
+    receiver: Receiver,
+    logs: HashMap<Signer, Log>,
     suspects: usize,
 }
 
-/// What was heard of one vehicle.
+/// What was heard of one signer.
 struct Log {
-    key: PublicKey,
+    subject: Subject,
+    signatory: Signatory,
     messages: VecDeque<Heard>,
     /// When the last implausible message was heard, if that is among `messages`.
     suspected_ms: Option<u64>,
@@ -82,12 +90,12 @@ struct Log {
 impl Witness {
     /// A witness that has heard nothing yet.
     #[must_use]
-    pub fn new(stand: Stand, bounds: Bounds) -> Self {
+    pub fn new(stand: Stand, bounds: Bounds, issuers: Issuers) -> Self {
         Self {
             stand,
             bounds,
             watch: Watch::new(stand.here, bounds),
-            known: KnownKeys::default(),
+            receiver: Receiver::new(stand.chain, stand.keys, issuers),
             logs: HashMap::new(),
             suspects: 0,
         }
@@ -96,7 +104,7 @@ impl Witness {
     /// The records that [`Witness::hear`] needs, from one finalised state.
     #[must_use]
     pub fn needs(&self, heard: &[Heard]) -> Vec<StateKey> {
-        position::needs(&self.stand.keys, &messages(heard))
+        self.receiver.needs(&messages(heard))
     }
 
     /// Steps 2 and 3. One result for each message, in order.
@@ -107,16 +115,12 @@ impl Witness {
         now_ms: u64,
         rng: &mut impl CryptoRng,
     ) -> Vec<Result<Judgement, Passed>> {
-        let Stand { chain, keys, .. } = &self.stand;
         let messages = messages(heard);
-        let known = &mut self.known;
-        let claims = position::verify(chain, keys, &messages, records, now_ms, known, rng);
-        let results = heard.iter().zip(claims).map(|(heard, claim)| {
-            let claim = claim?;
+        let verified = self.receiver.verify(&messages, records, now_ms, rng);
+        let results = heard.iter().zip(verified).map(|(heard, verified)| {
+            let Verified { claim, signatory } = verified?;
             let judgement = self.watch.hear(&claim, &[], heard.at_ms)?;
-            if let Some(key) = self.known.get(&claim.subject.0) {
-                self.remember(key, heard, &judgement);
-            }
+            self.remember(claim.subject, signatory, heard, &judgement);
             Ok(judgement)
         });
         results.collect()
@@ -131,7 +135,7 @@ impl Witness {
             ..
         } = self.stand;
         let mut votes = Vec::new();
-        for (subject, log) in &mut self.logs {
+        for log in self.logs.values_mut() {
             let stands = |voted_ms: u64| now_ms.saturating_sub(voted_ms) < vote_life_ms;
             if !log.is_vote_due || log.voted_ms.is_some_and(stands) {
                 continue;
@@ -139,12 +143,11 @@ impl Witness {
             // Said once for each message that makes it due, convincing or not.
             log.is_vote_due = false;
             let evidence = Evidence {
-                subject: *subject,
+                signatory: log.signatory,
                 rsu: rid,
-                key: log.key.to_bytes(),
                 messages: log.messages.iter().copied().collect(),
             };
-            if let Ok(vote) = evidence.judge(&log.key, here, self.bounds) {
+            if let Ok(vote) = evidence.judge(log.subject, here, self.bounds) {
                 log.voted_ms = Some(now_ms);
                 votes.push((vote, evidence));
             }
@@ -153,17 +156,47 @@ impl Witness {
         votes
     }
 
-    /// Forgets a vehicle, as soon as its revocation is final.
-    pub fn forget(&mut self, subject: &Uid) {
-        if let Some(log) = self.logs.remove(subject) {
+    /// What is known of the issuers and of revoked credentials.
+    #[must_use]
+    pub const fn issuers(&self) -> &Issuers {
+        self.receiver.issuers()
+    }
+
+    /// What is known of a signer of whom something was heard.
+    #[must_use]
+    pub fn signatory(&self, signer: &Signer) -> Option<Signatory> {
+        self.logs.get(signer).map(|log| log.signatory)
+    }
+
+    /// Forgets a registered vehicle, as soon as its revocation is final.
+    pub fn forget(&mut self, uid: Uid) {
+        self.forget_signer(&Signer::Registered(uid));
+    }
+
+    /// Passes over the messages of a vehicle under any of its credentials, as soon as its seeds are
+    /// published in a final state.
+    pub fn revoke(&mut self, revocation: Revocation, now_ms: u64) {
+        for value in self.receiver.revoke(revocation, now_ms) {
+            self.forget_signer(&Signer::Anonymous(value.0));
+        }
+    }
+
+    fn forget_signer(&mut self, signer: &Signer) {
+        if let Some(log) = self.logs.remove(signer) {
             self.suspects -= usize::from(log.suspected_ms.is_some());
         }
     }
 
     /// Step 3.
-    fn remember(&mut self, key: PublicKey, heard: &Heard, judgement: &Judgement) {
-        let subject = heard.message.statement.credential;
-        if !self.logs.contains_key(&subject) && self.logs.len() >= MAX_SUBJECTS {
+    fn remember(
+        &mut self,
+        subject: Subject,
+        signatory: Signatory,
+        heard: &Heard,
+        judgement: &Judgement,
+    ) {
+        let signer = signatory.signer();
+        if !self.logs.contains_key(&signer) && self.logs.len() >= MAX_SUBJECTS {
             // The watch forgets silent keys, and takes no more than this.
             let before_ms = heard.at_ms.saturating_sub(FORGET_MS);
             self.logs.retain(|_, log| log.heard_ms > before_ms);
@@ -173,13 +206,14 @@ impl Witness {
                 return;
             }
         }
-        let log = self.logs.entry(subject).or_insert_with(|| Log::new(key));
+        let log = self.logs.entry(signer);
+        let log = log.or_insert_with(|| Log::new(subject, signatory));
         // A new key under the old name has a past of its own.
-        if log.key != key {
+        if log.subject != subject {
             self.suspects -= usize::from(log.suspected_ms.is_some());
             *log = Log {
                 voted_ms: log.voted_ms,
-                ..Log::new(key)
+                ..Log::new(subject, signatory)
             };
         }
         let worst = judgement.suspicions.iter().map(|found| found.severity);
@@ -197,9 +231,10 @@ impl Witness {
 }
 
 impl Log {
-    fn new(key: PublicKey) -> Self {
+    fn new(subject: Subject, signatory: Signatory) -> Self {
         Self {
-            key,
+            subject,
+            signatory,
             messages: VecDeque::new(),
             suspected_ms: None,
             is_vote_due: false,
@@ -210,7 +245,10 @@ impl Log {
 
     fn push(&mut self, heard: &Heard) {
         self.heard_ms = heard.at_ms;
-        self.messages.push_back(*heard);
+        self.messages.push_back(Heard {
+            message: heard.message.bare(),
+            ..*heard
+        });
         let begin_ms = heard.at_ms.saturating_sub(MAX_SPAN_MS);
         self.suspected_ms.take_if(|at_ms| *at_ms < begin_ms);
         let most = match self.suspected_ms {

@@ -6,25 +6,28 @@ mod common;
 use std::collections::HashMap;
 
 use cairn_contracts::{
+    credentials::{RequestRecord, request_key},
     keys::{RsuRecord, rsu_key, vehicle_key},
     misbehaviour::{
-        Kind, Parameters, SubjectRecord, Vote, VoteRecord, Voter, parameters_state_key,
+        Kind, Parameters, Signer, SubjectRecord, Vote, VoteRecord, Voter, parameters_state_key,
         subject_key, vote_key,
     },
 };
-use cairn_crypto::{schnorr::SecretKey, seal::RegisterKey};
-use cairn_ledger::{Address, Position, PrivateKey, Record, Rid, StateKey, Uid};
+use cairn_crypto::{linkage::LinkageValue, schnorr::SecretKey, seal::RegisterKey};
+use cairn_ledger::{Address, Position, PrivateKey, Record, Rid, StateKey, Uid, light::Verified};
 use cairn_protocol::{
     authority::{
         Application, Identification, Registrar, ReviewError, Reviewer,
         misbehaviour::{Fault, Justified, NotJustified, Request, RequestError},
     },
-    evidence::{Evidence, EvidenceError, Heard, MAX_MESSAGES},
+    evidence::{Evidence, EvidenceError, Grounds, Heard, MAX_MESSAGES},
+    issuing::trace::{TraceError, Warrant},
     plausibility::{Bounds, Class},
     position::{Motion, PositionError, Speaker},
+    roadside::Issuers,
     witness::{CONTEXT, MAX_SUSPECTS, Passed, Stand, Witness},
 };
-use common::{CHAIN, DAY, KEYS, START, UID, rng, vehicle_record, vehicle_secret};
+use common::{CHAIN, DAY, KEYS, START, UID, issuing::Office, rng, vehicle_record, vehicle_secret};
 use commonware_cryptography::Signer as _;
 use commonware_math::algebra::Random as _;
 use rand::rngs::StdRng;
@@ -32,6 +35,7 @@ use rand::rngs::StdRng;
 const CONTRACT: Address = Address([5; 20]);
 const LIFE: u64 = 900_000;
 const SECOND: u64 = 1_000;
+const SUBJECT: Signer = Signer::Registered(UID);
 
 /// RSUs 1, 2 and 3 stand 100 m apart.
 fn place(rid: u32) -> Position {
@@ -59,7 +63,26 @@ fn witness(rid: u32) -> Witness {
         here: place(rid),
         vote_life_ms: LIFE,
     };
-    Witness::new(stand, Bounds::default())
+    Witness::new(stand, Bounds::default(), issuers())
+}
+
+fn issuers() -> Issuers {
+    Office::new(1).issuers()
+}
+
+/// The credential that an anonymous liar goes by.
+fn credential() -> Signer {
+    let mut office = Office::new(1);
+    let slot = office.slots(START)[1];
+    let attributes = office.attributes(slot);
+    Signer::Anonymous(
+        office
+            .issue(attributes)
+            .certificate()
+            .attributes()
+            .linkage
+            .0,
+    )
 }
 
 /// A vehicle that drives north at 10 m/s along the RSUs, or says that it stands 20 km away.
@@ -72,7 +95,17 @@ struct Car {
 impl Car {
     fn new(uid: Uid, key: SecretKey) -> Self {
         Self {
-            speaker: Speaker::new(CHAIN, uid, key, START),
+            speaker: Speaker::registered(CHAIN, uid, key, START),
+            rng: rng(2),
+            second: 0,
+        }
+    }
+
+    fn anonymous() -> Self {
+        let mut office = Office::new(1);
+        let attributes = office.attributes(office.slots(START)[1]);
+        Self {
+            speaker: Speaker::anonymous(CHAIN, &office.issue(attributes), START),
             rng: rng(2),
             second: 0,
         }
@@ -117,7 +150,10 @@ fn hear(witness: &mut Witness, heard: &Heard) -> Vec<(Vote, Evidence)> {
 
 /// The votes of RSUs 1 to 3 against a vehicle that lies from the fifth message on.
 fn votes() -> Vec<(Vote, Evidence)> {
-    let mut car = Car::liar();
+    votes_against(Car::liar())
+}
+
+fn votes_against(mut car: Car) -> Vec<(Vote, Evidence)> {
     let heard: Vec<Heard> = (0..20).map(|second| car.says(second < 5)).collect();
     let vote_of = |rid| {
         let mut witness = witness(rid);
@@ -133,15 +169,23 @@ fn votes() -> Vec<(Vote, Evidence)> {
 
 /// A ledger on which RSUs 1 to 3 have voted so, and the evidence in the vault.
 struct World {
+    subject: Signer,
     state: HashMap<StateKey, Record>,
     evidence: Vec<Evidence>,
+    issuers: Issuers,
 }
 
 impl World {
     fn new() -> Self {
+        Self::against(Car::liar())
+    }
+
+    fn against(car: Car) -> Self {
         let mut world = Self {
+            subject: car.speaker.signer(),
             state: HashMap::new(),
             evidence: Vec::new(),
+            issuers: issuers(),
         };
         let parameters = Parameters {
             keys: KEYS,
@@ -155,7 +199,7 @@ impl World {
         for rid in 1..=3 {
             world.put(rsu_key(&KEYS, Rid(rid)), Record::of(&rsu(rid)));
         }
-        let votes = votes();
+        let votes = votes_against(car);
         for (vote, evidence) in &votes {
             world.vote(evidence.rsu, vote);
         }
@@ -175,7 +219,7 @@ impl World {
             evidence: vote.evidence,
             time_ms: START,
         };
-        self.put(vote_key(&CONTRACT, &UID, rid), Record::of(&record));
+        self.put(vote_key(&CONTRACT, &self.subject, rid), Record::of(&record));
     }
 
     fn request(&mut self, rids: &[u32]) {
@@ -189,7 +233,10 @@ impl World {
             voters: rids.iter().map(voter).collect(),
         };
         let bytes = commonware_codec::Encode::encode(&record);
-        self.put(subject_key(&CONTRACT, &UID), Record::new(&bytes).unwrap());
+        self.put(
+            subject_key(&CONTRACT, &self.subject),
+            Record::new(&bytes).unwrap(),
+        );
     }
 
     fn records(&self, keys: &[StateKey]) -> Vec<(StateKey, Option<Record>)> {
@@ -198,16 +245,17 @@ impl World {
     }
 
     fn open(&self, now_ms: u64) -> Result<Request, RequestError> {
-        let records = self.records(&Request::first_needs(&KEYS, &CONTRACT, &UID));
-        Request::open(KEYS, CONTRACT, UID, &records, now_ms)
+        let subject = self.subject;
+        let records = self.records(&Request::first_needs(&KEYS, &CONTRACT, &subject));
+        Request::open(KEYS, CONTRACT, subject, &records, &self.issuers, now_ms)
     }
 
     fn justify(&self) -> Result<Justified, NotJustified> {
         let request = self.open(START).unwrap();
         let records = self.records(&request.needs());
-        let bounds = Bounds::default();
+        let grounds = grounds(&self.issuers);
         request
-            .justify(&records, &self.evidence, &CHAIN, bounds, &mut rng(5))
+            .justify(&records, &self.evidence, &grounds, &mut rng(5))
             .unwrap()
     }
 
@@ -216,13 +264,24 @@ impl World {
     }
 }
 
+fn grounds(issuers: &Issuers) -> Grounds<'_> {
+    Grounds {
+        chain: &CHAIN,
+        issuers,
+        bounds: Bounds::default(),
+    }
+}
+
 #[test]
 fn who_lies_is_voted_against_with_evidence_that_convinces() {
-    for (vote, evidence) in votes() {
-        assert_eq!((vote.subject, vote.kind), (UID, Kind::Elsewhere));
+    let by_name = votes().into_iter().map(|vote| (SUBJECT, vote));
+    let by_credential = votes_against(Car::anonymous()).into_iter();
+    let by_credential = by_credential.map(|vote| (credential(), vote));
+    for (subject, (vote, evidence)) in by_name.chain(by_credential) {
+        assert_eq!((vote.subject, vote.kind), (subject, Kind::Elsewhere));
         assert_eq!(vote.evidence, evidence.digest());
         let here = rsu(evidence.rsu.0).position;
-        let verified = evidence.verify(&CHAIN, here, Bounds::default(), &mut rng(6));
+        let verified = evidence.verify(&grounds(&issuers()), here, &mut rng(6));
         assert_eq!(verified, Ok(vote));
         assert_eq!(
             evidence.messages.len(),
@@ -256,7 +315,7 @@ fn an_rsu_votes_again_only_when_its_vote_is_over() {
     }
     assert_eq!(voted.len(), 2);
     assert_eq!(voted[1] - voted[0], LIFE);
-    witness.forget(&UID);
+    witness.forget(UID);
     assert_eq!(hear(&mut witness, &car.says(false)), []);
 }
 
@@ -310,7 +369,7 @@ fn forged_messages_are_nobodys_fault() {
         let mut heard = car.says(false);
         heard.message.statement.motion.speed_cm_s += 1;
         let results = witness.hear(&[heard], &[vehicle()], heard.at_ms, &mut rng(4));
-        let refused = Passed::Position(PositionError::Signature(UID));
+        let refused = Passed::Position(PositionError::Signature(SUBJECT));
         assert_eq!(results, [Err(refused)]);
         assert_eq!(witness.votes(heard.at_ms), []);
     }
@@ -319,7 +378,10 @@ fn forged_messages_are_nobodys_fault() {
 #[test]
 fn ta_and_lea_revoke_on_evidence_of_three_rsus() {
     let justified = World::new().justify().unwrap();
-    assert_eq!(justified.subject(), UID);
+    assert_eq!(
+        (justified.subject(), justified.registered()),
+        (SUBJECT, Some(UID))
+    );
     let reason = justified.reason();
     assert!(
         reason.ends_with("evidence of RSU 1, RSU 2, RSU 3"),
@@ -378,21 +440,21 @@ fn requests_that_do_not_stand_are_not_opened() {
     let mut world = World::new();
     assert!(world.open(START + LIFE - 1).is_ok());
     let over = world.open(START + LIFE);
-    assert!(matches!(over, Err(RequestError::NotRequested(UID))));
+    assert!(matches!(over, Err(RequestError::NotRequested(SUBJECT))));
 
     let mut revoked = vehicle_record();
     revoked.revoked_ms = Some(START);
     world.put(vehicle().0, Record::of(&revoked));
     assert!(matches!(
         world.open(START),
-        Err(RequestError::NotRegistered(UID))
+        Err(RequestError::NotValid(SUBJECT))
     ));
     world.state.clear();
     assert!(matches!(
         world.open(START),
         Err(RequestError::Contract(CONTRACT))
     ));
-    let nothing = Request::open(KEYS, CONTRACT, UID, &[], START);
+    let nothing = Request::open(KEYS, CONTRACT, SUBJECT, &[], &issuers(), START);
     assert!(matches!(nothing, Err(RequestError::RecordMissing(_))));
 }
 
@@ -441,6 +503,71 @@ fn a_liar_with_true_messages_convinces_nobody() {
     world.evidence[2] = made_up;
     let fault = Fault::Evidence(EvidenceError::NotDue);
     assert_eq!(world.faults(), [(Rid(3), fault)]);
+}
+
+#[test]
+fn ta_and_lea_trace_whom_evidence_under_a_credential_is_about() {
+    let world = World::against(Car::anonymous());
+    let justified = world.justify().unwrap();
+    assert_eq!(justified.subject(), credential());
+    assert_eq!(justified.registered(), None, "nobody knows yet");
+    let Signer::Anonymous(value) = credential() else {
+        panic!("a credential")
+    };
+
+    // A trace is under a request on the ledger, and of that credential.
+    let request = |linkage| RequestRecord {
+        linkage,
+        reason: [0; 32],
+        requested_ms: START,
+        handled: 0,
+        answer: None,
+    };
+    let warrant = |linkage| {
+        let record = Record::new(&commonware_codec::Encode::encode(&request(linkage)));
+        let verified = Verified {
+            height: 1,
+            time_ms: START,
+            entries: vec![(request_key(&CONTRACT, 0), record)],
+        };
+        Warrant::read(&verified, &CONTRACT, 0).unwrap()
+    };
+    assert_eq!(justified.check_warrant(&warrant(value)), Ok(()));
+    let other = Err(TraceError::OtherSubject);
+    assert_eq!(justified.check_warrant(&warrant([7; 9])), other);
+    let registered = World::new().justify().unwrap();
+    assert_eq!(registered.check_warrant(&warrant(value)), other);
+}
+
+#[test]
+fn a_request_against_a_revoked_credential_is_not_opened() {
+    let mut world = World::against(Car::anonymous());
+    assert!(world.open(START).is_ok());
+    let office = Office::new(1);
+    let period = office.policy.period(common::issuing::seconds(START));
+    let revoked = world.issuers.revoke(office.revocation(period), START);
+    let Signer::Anonymous(value) = credential() else {
+        panic!("a credential")
+    };
+    assert!(revoked.contains(&LinkageValue(value)));
+    let refused = world.open(START).err();
+    assert!(matches!(refused, Some(RequestError::NotValid(_))));
+}
+
+#[test]
+fn evidence_under_another_credential_is_not_about_the_subject() {
+    // RSU 2 votes with messages of the accused's other credential: that is no vote against this one.
+    let mut world = World::against(Car::anonymous());
+    let mut office = Office::new(1);
+    let attributes = office.attributes(office.slots(START)[0]);
+    let other = Car {
+        speaker: Speaker::anonymous(CHAIN, &office.issue(attributes), START),
+        ..Car::anonymous()
+    };
+    let (vote, evidence) = votes_against(other).swap_remove(1);
+    world.vote(Rid(2), &vote);
+    world.evidence[1] = evidence;
+    assert_eq!(world.faults(), [(Rid(2), Fault::OtherNames)]);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Position messages: encoding, signatures one by one and in batches, and what they are evidence of.
+//! Position messages under registered keys: encoding, signatures one by one and in batches, and what
+//! they are evidence of. Those under credentials: `anonymous_position.rs`.
 
 mod common;
 
@@ -7,19 +8,21 @@ use cairn_crypto::schnorr::SecretKey;
 use cairn_ledger::{ChainId, Position, Record, Rid, StateKey, Uid};
 use cairn_protocol::{
     THR_MS,
-    evidence::{Evidence, EvidenceError, Heard, MAX_MESSAGES, MAX_SPAN_MS},
-    plausibility::{Bounds, Class, Unusable},
-    position::{KnownKeys, MAX_BYTES, Motion, PositionError, Signed, Speaker, needs, verify},
+    evidence::{Evidence, EvidenceError, Grounds, Heard, MAX_MESSAGES, MAX_SPAN_MS},
+    plausibility::{Bounds, Class, Subject, Unusable},
+    position::{MAX_BYTES, Motion, PositionError, Receiver, Signatory, Signed, Signer, Speaker},
     wire::{Message, WireError},
 };
-use common::{CHAIN, DAY, KEYS, RID, START, UID, rng, vehicle_record, vehicle_secret};
+use common::{
+    CHAIN, DAY, KEYS, RID, START, UID, issuing::Office, rng, vehicle_record, vehicle_secret,
+};
 use commonware_codec::{Copying, DecodeExt as _, Encode as _};
 use proptest::prelude::*;
 
 const HERE: Position = Position { x_cm: 0, y_cm: 0 };
 
 fn speaker() -> Speaker {
-    Speaker::new(CHAIN, UID, vehicle_secret(), START)
+    Speaker::registered(CHAIN, UID, vehicle_secret(), START)
 }
 
 /// Northwards with 10 m/s along a line 100 m east of the RSU.
@@ -40,6 +43,10 @@ fn honest() -> Signed {
     speaker().speak(driving(0), START, &mut rng(1))
 }
 
+fn receiver() -> Receiver {
+    Receiver::new(CHAIN, KEYS, Office::new(1).issuers())
+}
+
 fn key_of(uid: &Uid) -> StateKey {
     vehicle_key(&KEYS, uid)
 }
@@ -53,7 +60,7 @@ fn many(count: u8) -> (Vec<Signed>, Vec<(StateKey, Option<Record>)>) {
             key: key.public().to_bytes(),
             ..vehicle_record()
         };
-        let mut speaker = Speaker::new(CHAIN, uid, key, START);
+        let mut speaker = Speaker::registered(CHAIN, uid, key, START);
         let signed = speaker.speak(driving(0), START, &mut rng);
         (signed, (key_of(&uid), Some(Record::of(&record))))
     };
@@ -84,16 +91,22 @@ fn liar(seconds: u64) -> Evidence {
 
 fn evidence(messages: Vec<Heard>) -> Evidence {
     Evidence {
-        subject: UID,
+        signatory: Signatory::Registered {
+            uid: UID,
+            key: vehicle_secret().public().to_bytes(),
+        },
         rsu: RID,
-        key: vehicle_secret().public().to_bytes(),
         messages,
     }
 }
 
 fn verdict(evidence: &Evidence) -> Result<(), EvidenceError> {
-    let verified = evidence.verify(&CHAIN, HERE, Bounds::default(), &mut rng(9));
-    verified.map(|_| ())
+    let grounds = Grounds {
+        chain: &CHAIN,
+        issuers: &Office::new(1).issuers(),
+        bounds: Bounds::default(),
+    };
+    evidence.verify(&grounds, HERE, &mut rng(9)).map(|_| ())
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -101,9 +114,9 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_message_is_100_bytes_as_recorded() {
+fn a_message_is_102_bytes_as_recorded() {
     let datagram = Message::Position(honest()).encode();
-    assert_eq!(datagram.len(), 100);
+    assert_eq!(datagram.len(), 102);
     assert!(datagram.len() <= MAX_BYTES);
     assert_eq!(
         hex(&datagram),
@@ -119,7 +132,7 @@ fn a_message_is_100_bytes_as_recorded() {
 #[test]
 fn other_lengths_and_other_encodings_are_refused() {
     let datagram = Message::Position(honest()).encode();
-    for wrong in [&datagram[..99], &[datagram.as_slice(), &[0]].concat()] {
+    for wrong in [&datagram[..101], &[datagram.as_slice(), &[0]].concat()] {
         assert!(matches!(
             Message::decode(wrong),
             Err(WireError::Length { .. })
@@ -130,26 +143,36 @@ fn other_lengths_and_other_encodings_are_refused() {
         datagram[place..place + bytes.len()].copy_from_slice(bytes);
         matches!(Message::decode(&datagram), Err(WireError::Body { .. }))
     };
-    assert!(refused(31, &36_000_u16.to_be_bytes()), "heading");
-    assert!(!refused(31, &35_999_u16.to_be_bytes()));
-    assert!(refused(35, &[3]), "class");
-    assert!(refused(68, &[0xff; 32]), "z above the group order");
+    assert!(refused(1, &[2]), "kind of signer");
+    assert!(refused(2, &[1]), "kind of signer");
+    assert!(refused(33, &36_000_u16.to_be_bytes()), "heading");
+    assert!(!refused(33, &35_999_u16.to_be_bytes()));
+    assert!(refused(37, &[3]), "class");
+    assert!(refused(70, &[0xff; 32]), "z above the group order");
+
+    let mut with_credential = [datagram.as_slice(), &[0; 40]].concat();
+    with_credential[0] = 0x31;
+    let refused = Message::decode(&with_credential);
+    assert!(
+        matches!(refused, Err(WireError::Body { .. })),
+        "a registered vehicle has no credential"
+    );
 }
 
 #[test]
 fn every_field_the_chain_and_the_key_are_signed() {
     let key = vehicle_secret().public();
     let signed = honest();
-    assert_eq!(
-        signed.verify(&CHAIN, &key),
-        Ok(signed.statement.claim(&key))
-    );
+    let claim = signed.statement.claim(Subject(key.to_bytes()));
+    assert_eq!(signed.verify(&CHAIN, &key), Ok(claim));
     let bytes = signed.encode();
     for place in 0..signed.encode().len() - 64 {
         let mut changed = bytes.to_vec();
         changed[place] ^= 1;
-        let changed = Signed::decode(Copying(&changed)).unwrap();
-        assert!(changed.verify(&CHAIN, &key).is_err(), "byte {place}");
+        match Signed::decode(Copying(&changed)) {
+            Ok(changed) => assert!(changed.verify(&CHAIN, &key).is_err(), "byte {place}"),
+            Err(_) => assert!(place < 2, "byte {place}: no such signer"),
+        }
     }
     assert!(signed.verify(&ChainId([1; 32]), &key).is_err());
     let other = SecretKey::random(&mut rng(4)).public();
@@ -168,24 +191,25 @@ fn old_messages_are_passed_over() {
 #[test]
 fn one_bad_signature_is_named_and_spoils_no_other() {
     let (mut messages, records) = many(8);
-    assert_eq!(needs(&KEYS, &messages).len(), 8);
-    let check = |messages: &[Signed]| {
-        let known = &mut KnownKeys::default();
-        verify(&CHAIN, &KEYS, messages, &records, START, known, &mut rng(5))
-    };
+    assert_eq!(receiver().needs(&messages).len(), 8);
+    let check = |messages: &[Signed]| receiver().verify(messages, &records, START, &mut rng(5));
     assert!(check(&messages).iter().all(Result::is_ok));
     messages[5].statement.sequence += 1;
     for (place, result) in check(&messages).into_iter().enumerate() {
         let expected = match place {
-            5 => Err(PositionError::Signature(Uid([5; 8]))),
-            _ => {
-                let signed = &messages[place];
-                Ok(result
-                    .map(|claim| claim.sequence == signed.statement.sequence)
-                    .unwrap())
-            }
+            5 => Err(PositionError::Signature(Signer::Registered(Uid([5; 8])))),
+            _ => Ok(messages[place].statement),
         };
-        assert_eq!(result.map(|_| true), expected, "message {place}");
+        let found = result.map(|verified| {
+            assert_eq!(
+                verified.signatory.signer(),
+                messages[place].statement.signer
+            );
+            let claim = messages[place].statement.claim(verified.claim.subject);
+            assert_eq!(verified.claim, claim);
+            messages[place].statement
+        });
+        assert_eq!(found, expected, "message {place}");
     }
 }
 
@@ -193,20 +217,11 @@ fn one_bad_signature_is_named_and_spoils_no_other() {
 fn keys_that_are_unknown_over_or_revoked_are_refused() {
     let signed = honest();
     // A key that was good before is judged by its record again.
-    let known = &mut KnownKeys::default();
+    let mut receiver = receiver();
     let mut check = |record: Option<VehicleRecord>, now_ms| {
         let record = record.map(|record| Record::of(&record));
         let records = [(key_of(&UID), record)];
-        verify(
-            &CHAIN,
-            &KEYS,
-            &[signed],
-            &records,
-            now_ms,
-            known,
-            &mut rng(6),
-        )[0]
-        .map(|_| ())
+        receiver.verify(&[signed], &records, now_ms, &mut rng(6))[0].map(|_| ())
     };
     let good = vehicle_record();
     assert_eq!(check(Some(good), START), Ok(()));
@@ -218,7 +233,7 @@ fn keys_that_are_unknown_over_or_revoked_are_refused() {
         ..good
     };
     assert_eq!(check(Some(revoked), START), not_valid);
-    let missing = verify(&CHAIN, &KEYS, &[signed], &[], START, known, &mut rng(6));
+    let missing = receiver.verify(&[signed], &[], START, &mut rng(6));
     assert_eq!(missing[0], Err(PositionError::RecordMissing(key_of(&UID))));
 }
 
@@ -229,10 +244,10 @@ fn counts_do_not_go_back_over_a_restart() {
         let signed = speaker.speak(driving(0), at_ms, &mut rng(7));
         signed.statement.sequence
     };
-    let mut first = Speaker::new(CHAIN, UID, vehicle_secret(), now_ms);
+    let mut first = Speaker::registered(CHAIN, UID, vehicle_secret(), now_ms);
     let last = (0..600).map(|tenth| sequence(&mut first, now_ms + 100 * tenth));
     let last = last.last().unwrap();
-    let mut second = Speaker::new(CHAIN, UID, vehicle_secret(), now_ms + 60_000);
+    let mut second = Speaker::registered(CHAIN, UID, vehicle_secret(), now_ms + 60_000);
     assert!(last < sequence(&mut second, now_ms + 60_000));
 }
 
@@ -268,8 +283,8 @@ fn evidence_that_proves_nothing_is_refused() {
 #[test]
 fn evidence_that_was_tampered_with_is_refused() {
     let mut other = liar(12);
-    other.messages[4].message.statement.credential = Uid([1; 8]);
-    assert_eq!(verdict(&other), Err(EvidenceError::OtherVehicle(4)));
+    other.messages[4].message.statement.signer = Signer::Registered(Uid([1; 8]));
+    assert_eq!(verdict(&other), Err(EvidenceError::OtherSigner(4)));
 
     let mut forged = liar(12);
     forged.messages[7].message.statement.motion.speed_cm_s += 1;
@@ -318,7 +333,7 @@ fn evidence_is_bounded() {
         ..liar(1)
     };
     let bytes = full.encode();
-    assert_eq!(bytes.len(), 8 + 4 + 32 + 2 + 107 * MAX_MESSAGES);
+    assert_eq!(bytes.len(), 10 + 32 + 4 + 2 + 109 * MAX_MESSAGES);
     assert!(Evidence::decode(Copying(&bytes)).is_ok());
     let over = Evidence {
         messages: vec![liar(1).messages[0]; MAX_MESSAGES + 1],
@@ -335,10 +350,12 @@ fn evidence_is_bounded() {
 
 proptest! {
     #[test]
-    fn whatever_decodes_encodes_to_the_same_bytes(mut bytes in prop::collection::vec(any::<u8>(), 99)) {
-        bytes.insert(0, 0x30);
-        bytes[35] %= 4;
-        bytes[99] &= 0x1f;
+    fn whatever_decodes_encodes_to_the_same_bytes(mut bytes in prop::collection::vec(any::<u8>(), 141), has_credential: bool) {
+        bytes.insert(0, 0x30 + u8::from(has_credential));
+        bytes.truncate(if has_credential { 142 } else { 102 });
+        bytes[1] %= 2;
+        bytes[37] %= 4;
+        bytes[101] &= 0x1f;
         if let Ok(message) = Message::decode(&bytes) {
             prop_assert_eq!(message.encode(), bytes);
         }

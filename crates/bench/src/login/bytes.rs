@@ -81,6 +81,7 @@ pub fn bytes() -> Table {
             .note(format!(
                 "paper 000 counts a signature and {PAYLOAD} bytes of payload"
             )),
+        Figure::bytes("credential of an anonymous signer, once a second", position::Attachment::SIZE),
         Figure::bytes("beacon, once a second for everybody", 1 + beacon.encode_size()),
     ];
     let bar = |name: &str, bytes| (name.to_owned(), bytes);

@@ -1,35 +1,47 @@
 //! From a request for revocation to a justified one (PROTOCOLS.md section 6).
 //!
-//! 1. Contract `misbehaviour` says that revocation of a vehicle is requested, and which RSUs voted.
+//! 1. Contract `misbehaviour` says that revocation of a signer is requested, and which RSUs voted.
 //! 2. TA looks at a finalised state by itself ([`Request::open`], [`Request::needs`]) and fetches the
 //!    evidence by the digests in the votes.
 //! 3. It re-verifies each piece ([`Request::justify`]). Only what an RSU's vote names, and what
 //!    convinces without that RSU, counts.
-//! 4. TA revokes and proposes as always, with the reason that [`Justified`] gives; LEA does steps 2
-//!    and 3 again with its own look at ledger and vault, and countersigns
+//! 4. LEA does steps 2 and 3 again with its own look at ledger and vault.
+//! 5. Of a registered vehicle TA revokes the key and proposes as always, with the reason that
+//!    [`Justified`] gives; LEA countersigns
 //!    ([`Reviewer::review_misbehaviour`](super::Reviewer::review_misbehaviour)).
+//! 6. Of an anonymous one neither knows who it is. LEA asks for a trace of the linkage value, on the
+//!    ledger and for that reason ([`trace`](crate::issuing::trace)); an issuer tells the handle, TA finds
+//!    the vehicle; TA and LEA each publish their seed of the current period, if the answer is to a request
+//!    for the credential whose evidence they have seen ([`Justified::check_warrant`]). That ends all its
+//!    credentials.
 //!
 //! Rules:
-//! * `V-MIS-1` the request stands, the vehicle is registered and not revoked yet;
+//! * `V-MIS-1` the request stands, the vehicle is registered and not revoked yet, or the credential's
+//!   seeds are not published yet;
 //! * `V-MIS-2` evidence counts for an RSU that voted, is registered and not revoked, if it has the
-//!   digest in that RSU's vote, names subject, RSU and the registered key, and leads to that very vote;
+//!   digest in that RSU's vote, names subject, RSU and, of a registered vehicle, the registered key, and
+//!   leads to that very vote;
 //! * `V-MIS-3` it re-verifies ([`Evidence::verify`]);
-//! * `V-MIS-4` that is so for as many different RSUs as the contract demands.
+//! * `V-MIS-4` that is so for as many different RSUs as the contract demands;
+//! * `V-MIS-5` the trace of an anonymous vehicle is of the credential that the evidence is about.
 
 use cairn_contracts::{
     keys::{RsuRecord, VehicleRecord, rsu_key, vehicle_key},
     misbehaviour::{
-        Parameters, SubjectRecord, VoteRecord, parameters_state_key, subject_key, vote_key,
+        Parameters, Signer, SubjectRecord, VoteRecord, parameters_state_key, subject_key, vote_key,
     },
 };
-use cairn_ledger::{Address, ChainId, Record, Rid, StateKey, Uid};
+use cairn_crypto::linkage::LinkageValue;
+use cairn_ledger::{Address, Record, Rid, StateKey, Uid};
 use commonware_codec::{Error, Read};
 use rand_core::CryptoRng;
 use thiserror::Error as ThisError;
 
 use crate::{
-    evidence::{Evidence, EvidenceError},
-    plausibility::Bounds,
+    evidence::{Evidence, EvidenceError, Grounds},
+    issuing::trace::{TraceError, Warrant},
+    position::Signatory,
+    roadside::Issuers,
 };
 
 /// Records of a finalised state.
@@ -48,11 +60,11 @@ pub enum RequestError {
     #[error("expected contract misbehaviour at {0}")]
     Contract(Address),
     /// `V-MIS-1`.
-    #[error("no request against vehicle {0} stands")]
-    NotRequested(Uid),
+    #[error("no request against {0} stands")]
+    NotRequested(Signer),
     /// `V-MIS-1`.
-    #[error("vehicle {0} is not registered, or already revoked")]
-    NotRegistered(Uid),
+    #[error("{0} is not registered, or already revoked")]
+    NotValid(Signer),
 }
 
 /// Why evidence does not count. The RSU is at fault.
@@ -65,7 +77,7 @@ pub enum Fault {
     #[error("there is no evidence with the digest in the vote")]
     NoEvidence,
     /// `V-MIS-2`.
-    #[error("the evidence names another vehicle, RSU or key")]
+    #[error("the evidence names another signer, RSU or key")]
     OtherNames,
     /// `V-MIS-2`.
     #[error("the vote is not the one that the evidence leads to")]
@@ -87,12 +99,13 @@ pub struct NotJustified {
     pub faults: Vec<(Rid, Fault)>,
 }
 
-/// A standing request against one vehicle, as a finalised state has it.
+/// A standing request against one signer, as a finalised state has it.
 pub struct Request {
     keys: Address,
     contract: Address,
-    subject: Uid,
-    key: [u8; 32],
+    subject: Signer,
+    /// Of a registered vehicle.
+    key: Option<[u8; 32]>,
     threshold: usize,
     requested_ms: u64,
     voters: Vec<Rid>,
@@ -101,16 +114,39 @@ pub struct Request {
 /// A request that was found justified. Can only come from [`Request::justify`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Justified {
-    subject: Uid,
+    subject: Signer,
     requested_ms: u64,
     rsus: Vec<Rid>,
 }
 
 impl Justified {
-    /// The vehicle that is to be revoked.
+    /// The signer whose vehicle is to be revoked.
     #[must_use]
-    pub const fn subject(&self) -> Uid {
+    pub const fn subject(&self) -> Signer {
         self.subject
+    }
+
+    /// The vehicle that is to be revoked, if it is a registered one.
+    #[must_use]
+    pub const fn registered(&self) -> Option<Uid> {
+        match self.subject {
+            Signer::Registered(uid) => Some(uid),
+            Signer::Anonymous(_) => None,
+        }
+    }
+
+    /// `V-MIS-5`: that a trace is of the credential that the evidence is about.
+    ///
+    /// # Errors
+    ///
+    /// [`TraceError::OtherSubject`].
+    pub fn check_warrant(&self, warrant: &Warrant) -> Result<(), TraceError> {
+        let LinkageValue(traced) = warrant.linkage();
+        if self.subject == Signer::Anonymous(traced) {
+            Ok(())
+        } else {
+            Err(TraceError::OtherSubject)
+        }
     }
 
     /// The RSUs whose votes are justified.
@@ -135,15 +171,19 @@ impl Request {
     /// The records that [`Request::open`] needs; `keys` and `contract` are the instances of
     /// `keys` and `misbehaviour`.
     #[must_use]
-    pub fn first_needs(keys: &Address, contract: &Address, subject: &Uid) -> [StateKey; 3] {
-        [
-            vehicle_key(keys, subject),
+    pub fn first_needs(keys: &Address, contract: &Address, subject: &Signer) -> Vec<StateKey> {
+        let mut needs = vec![
             parameters_state_key(contract),
             subject_key(contract, subject),
-        ]
+        ];
+        if let Signer::Registered(uid) = subject {
+            needs.push(vehicle_key(keys, uid));
+        }
+        needs
     }
 
-    /// Opens the request against `subject` that stands at block time `now_ms`: `V-MIS-1`.
+    /// Opens the request against `subject` that stands at block time `now_ms`: `V-MIS-1`. `issuers` is
+    /// what the authority knows of revoked credentials.
     ///
     /// # Errors
     ///
@@ -151,27 +191,34 @@ impl Request {
     pub fn open(
         keys: Address,
         contract: Address,
-        subject: Uid,
+        subject: Signer,
         records: &Records,
+        issuers: &Issuers,
         now_ms: u64,
     ) -> Result<Self, RequestError> {
-        let [vehicle, parameters, votes] = Self::first_needs(&keys, &contract, &subject);
-        let parameters: Parameters =
-            read(records, parameters)?.ok_or(RequestError::Contract(contract))?;
-        let votes: SubjectRecord =
-            read(records, votes)?.ok_or(RequestError::NotRequested(subject))?;
+        let parameters: Parameters = read(records, parameters_state_key(&contract))?
+            .ok_or(RequestError::Contract(contract))?;
+        let votes: SubjectRecord = read(records, subject_key(&contract, &subject))?
+            .ok_or(RequestError::NotRequested(subject))?;
         let requested_ms = votes
             .requested_ms
             .filter(|_| votes.is_requested(&parameters, now_ms))
             .ok_or(RequestError::NotRequested(subject))?;
-        let vehicle: VehicleRecord = read(records, vehicle)?
-            .filter(|vehicle: &VehicleRecord| vehicle.revoked_ms.is_none())
-            .ok_or(RequestError::NotRegistered(subject))?;
+        let key = match subject {
+            Signer::Registered(uid) => {
+                let vehicle: VehicleRecord = read(records, vehicle_key(&keys, &uid))?
+                    .filter(|vehicle: &VehicleRecord| vehicle.revoked_ms.is_none())
+                    .ok_or(RequestError::NotValid(subject))?;
+                Some(vehicle.key)
+            }
+            Signer::Anonymous(value) if issuers.admits(&LinkageValue(value)) => None,
+            Signer::Anonymous(_) => return Err(RequestError::NotValid(subject)),
+        };
         Ok(Self {
             keys,
             contract,
             subject,
-            key: vehicle.key,
+            key,
             threshold: usize::from(parameters.threshold),
             requested_ms,
             voters: votes.voters.iter().map(|voter| voter.rid).collect(),
@@ -215,8 +262,7 @@ impl Request {
         &self,
         records: &Records,
         evidence: &[Evidence],
-        chain: &ChainId,
-        bounds: Bounds,
+        grounds: &Grounds<'_>,
         rng: &mut impl CryptoRng,
     ) -> Result<Result<Justified, NotJustified>, RequestError> {
         let digests: Vec<[u8; 32]> = evidence.iter().map(Evidence::digest).collect();
@@ -230,7 +276,7 @@ impl Request {
                 let place = digests.iter().position(|digest| *digest == vote.evidence)?;
                 Some((vote, &evidence[place]))
             });
-            match self.check(rid, rsu, found, chain, bounds, rng) {
+            match self.check(rid, rsu, found, grounds, rng) {
                 Ok(()) => rsus.push(rid),
                 Err(fault) => faults.push((rid, fault)),
             }
@@ -255,18 +301,20 @@ impl Request {
         rid: Rid,
         rsu: Option<RsuRecord>,
         found: Option<(VoteRecord, &Evidence)>,
-        chain: &ChainId,
-        bounds: Bounds,
+        grounds: &Grounds<'_>,
         rng: &mut impl CryptoRng,
     ) -> Result<(), Fault> {
         let rsu = rsu.filter(|rsu| rsu.revoked_ms.is_none());
         let rsu = rsu.ok_or(Fault::NotRegistered)?;
         let (vote, evidence) = found.ok_or(Fault::NoEvidence)?;
-        let names = (evidence.subject, evidence.rsu, evidence.key);
-        if names != (self.subject, rid, self.key) {
+        let key = match evidence.signatory {
+            Signatory::Registered { key, .. } => Some(key),
+            Signatory::Anonymous { .. } => None,
+        };
+        if (evidence.subject(), evidence.rsu, key) != (self.subject, rid, self.key) {
             return Err(Fault::OtherNames);
         }
-        let expected = evidence.verify(chain, rsu.position, bounds, rng)?;
+        let expected = evidence.verify(grounds, rsu.position, rng)?;
         if (expected.kind, expected.position) != (vote.kind, vote.position) {
             return Err(Fault::OtherVote);
         }

@@ -122,7 +122,7 @@ impl Reviewer {
     ) -> Result<SignedTransaction, ReviewError> {
         match &proposal.cases[..] {
             [Case::Revoke { uid, reason }]
-                if *uid == justified.subject() && *reason == justified.reason() =>
+                if Some(*uid) == justified.registered() && *reason == justified.reason() =>
             {
                 self.review(proposal, |_| None, now_ms, rng)
             }

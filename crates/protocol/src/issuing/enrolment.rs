@@ -142,18 +142,37 @@ impl Enroller {
         Ok(self.book.holder(&answer.handle)?)
     }
 
-    /// The seed of a vehicle whose false position messages TA has re-verified, from a period on, to
-    /// be published.
+    /// The seed of a registered vehicle whose false position messages TA has re-verified, from a
+    /// period on, to be published. Of an anonymous one, see [`Enroller::publish_justified`].
     ///
     /// # Errors
     ///
     /// `V-TRACE-3`.
-    pub fn publish_justified(
+    pub fn publish_registered(
         &self,
         justified: &Justified,
         period: Period,
     ) -> Result<[u8; SEED_BYTES], BookError> {
-        self.book.seed(&justified.subject(), period)
+        let uid = justified.registered().ok_or(BookError::Unknown)?;
+        self.book.seed(&uid, period)
+    }
+
+    /// As [`Enroller::publish`], for an anonymous vehicle whose false position messages TA has
+    /// re-verified.
+    ///
+    /// # Errors
+    ///
+    /// `V-MIS-5`, `V-TRACE-2`, `V-TRACE-3`.
+    pub fn publish_justified(
+        &self,
+        justified: &Justified,
+        warrant: &Warrant,
+        answer: &HandleAnswer,
+        circle: &Circle,
+        period: Period,
+    ) -> Result<[u8; SEED_BYTES], TraceError> {
+        justified.check_warrant(warrant)?;
+        self.publish(warrant, answer, circle, period)
     }
 
     /// The seed of a traced vehicle from a period on, to be published.
@@ -230,17 +249,35 @@ impl Countersigner {
         Ok((signed, entries))
     }
 
-    /// As [`Enroller::publish_justified`], by LEA's own look.
+    /// As [`Enroller::publish_registered`], by LEA's own look.
     ///
     /// # Errors
     ///
     /// `V-TRACE-3`.
-    pub fn publish_justified(
+    pub fn publish_registered(
         &self,
         justified: &Justified,
         period: Period,
     ) -> Result<[u8; SEED_BYTES], BookError> {
-        self.book.seed(&justified.subject(), period)
+        let uid = justified.registered().ok_or(BookError::Unknown)?;
+        self.book.seed(&uid, period)
+    }
+
+    /// As [`Enroller::publish_justified`], by LEA's own look.
+    ///
+    /// # Errors
+    ///
+    /// `V-MIS-5`, `V-TRACE-2`, `V-TRACE-3`.
+    pub fn publish_justified(
+        &self,
+        justified: &Justified,
+        warrant: &Warrant,
+        answer: &HandleAnswer,
+        circle: &Circle,
+        period: Period,
+    ) -> Result<[u8; SEED_BYTES], TraceError> {
+        justified.check_warrant(warrant)?;
+        self.publish(warrant, answer, circle, period)
     }
 
     /// LEA's seed of a traced vehicle from a period on, to be published.

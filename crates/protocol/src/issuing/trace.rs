@@ -30,6 +30,9 @@ pub enum TraceError {
     /// `V-TRACE-3`.
     #[error(transparent)]
     Book(#[from] BookError),
+    /// `V-MIS-5`.
+    #[error("the trace is not of the credential that the evidence is about")]
+    OtherSubject,
 }
 
 /// A request for a trace that is final on the ledger. Nobody answers without one, and nobody makes one

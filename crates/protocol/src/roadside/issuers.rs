@@ -2,12 +2,13 @@
 //!
 //! Everything here comes from contract `credentials`. Published seeds are expanded when they are
 //! published and when a period begins; a login looks its linkage value up in one hash set,
-//! whatever the number of revoked vehicles.
+//! whatever the number of revoked vehicles. Position messages are judged by the same rules
+//! ([`crate::position`]), so whoever hears them keeps this, too.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use cairn_crypto::{
-    credential::{Batch, Certificate, IssuerKey, Policy},
+    credential::{Attributes, Batch, Certificate, IssuerKey, Policy},
     linkage::{LinkageValue, Period, Revocation, Revoked},
     suite::Ristretto255,
     transcript::Digest,
@@ -58,9 +59,14 @@ impl Issuers {
         self.keys.contains_key(&epoch)
     }
 
+    /// The policy of slots.
+    pub(crate) const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// Refuses the credentials of a vehicle from now on, and returns those of the last two periods.
     /// A revocation too far in the past is of no credential that could still be valid.
-    pub(super) fn revoke(&mut self, revocation: Revocation, now_ms: u64) -> Vec<LinkageValue> {
+    pub fn revoke(&mut self, revocation: Revocation, now_ms: u64) -> Vec<LinkageValue> {
         self.advance(now_ms);
         let current = latest_period(&self.policy, now_ms);
         let before = Period(current.0.saturating_sub(1));
@@ -75,33 +81,47 @@ impl Issuers {
     }
 
     /// Expands all seeds when a period begins.
-    pub(super) fn advance(&mut self, now_ms: u64) {
+    pub(crate) fn advance(&mut self, now_ms: u64) {
         // A step of more than 20 years changes nothing; then no credential is valid.
         let _ = self.revoked.advance(latest_period(&self.policy, now_ms));
     }
 
     /// `V-ANON-1` to `V-ANON-3`.
     pub(super) fn judge(&self, shown: &Anonymous, now_ms: u64) -> Result<Valid, AnonymousWhy> {
-        let key = self.keys.get(&shown.epoch);
-        let key = key.ok_or(AnonymousWhy::Epoch(shown.epoch))?;
+        let key = self.key(shown.epoch)?;
         let (period, certificate) = shown
             .certificate(&self.policy)
             .ok_or(AnonymousWhy::Grid(shown.start_s))?;
-        let slot = certificate.attributes().slot;
-        if !slot.contains(now_ms, THR_MS) || end_ms(&certificate) <= now_ms {
-            return Err(AnonymousWhy::Slot(shown.start_s));
-        }
-        self.revoked
-            .check(period, &shown.linkage)
-            .map_err(|_| AnonymousWhy::Revoked)?;
+        self.check(period, &certificate.attributes(), now_ms)?;
         Ok(Valid {
             certificate,
             key: key.clone(),
         })
     }
 
-    /// Whether the linkage value of a token's holder is not revoked.
-    pub(super) fn admits(&self, value: &LinkageValue) -> bool {
+    /// `V-ANON-1`.
+    pub(crate) fn key(&self, epoch: u16) -> Result<&Arc<IssuerKey<Ristretto255>>, AnonymousWhy> {
+        self.keys.get(&epoch).ok_or(AnonymousWhy::Epoch(epoch))
+    }
+
+    /// `V-ANON-2` and `V-ANON-3` of a credential whose slot is one of the policy's.
+    pub(crate) fn check(
+        &self,
+        period: Period,
+        attributes: &Attributes,
+        now_ms: u64,
+    ) -> Result<(), AnonymousWhy> {
+        let slot = attributes.slot;
+        if !slot.contains(now_ms, THR_MS) || u64::from(slot.end_s()) * 1_000 <= now_ms {
+            return Err(AnonymousWhy::Slot(slot.start_s()));
+        }
+        self.revoked
+            .check(period, &attributes.linkage)
+            .map_err(|_| AnonymousWhy::Revoked)
+    }
+
+    /// Whether the linkage value of a token's holder, or of an accused, is not revoked.
+    pub(crate) fn admits(&self, value: &LinkageValue) -> bool {
         self.revoked.check_recent(value).is_ok()
     }
 }

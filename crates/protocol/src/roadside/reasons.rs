@@ -93,7 +93,9 @@ impl Why {
             Self::Anonymous(_, why) => match why {
                 AnonymousWhy::Epoch(_) | AnonymousWhy::Slot(_) => Code::NotValid,
                 AnonymousWhy::Revoked => Code::Revoked,
-                AnonymousWhy::Grid(_) | AnonymousWhy::Proof => Code::NotRecognised,
+                AnonymousWhy::Grid(_) | AnonymousWhy::Key | AnonymousWhy::Proof => {
+                    Code::NotRecognised
+                }
             },
             Self::RecordMissing(_) | Self::RecordMalformed(_) | Self::Full => Code::Busy,
         }
@@ -115,6 +117,9 @@ pub enum AnonymousWhy {
     /// `V-ANON-3`.
     #[error("revoked")]
     Revoked,
+    /// `V-POS-5`: `W` is not canonical, or there is no key with this certificate.
+    #[error("certificate has no key")]
+    Key,
     /// `V-ANON-4`.
     #[error("proof does not fit issuer key, certificate and statement")]
     Proof,
