@@ -36,13 +36,8 @@ use cairn_contracts::credentials::RequestRecord;
 use cairn_crypto::{issuer::IssuerIndex, linkage::LinkageValue};
 use cairn_ledger::{Address, PrivateKey, Rid};
 use cairn_protocol::{
-    authority::Identification,
-    issuing::Circle,
-    plausibility::Bounds,
-    roadside::Site as RsuIdentity,
-    service::{Points, Reach},
-    trust::Road,
-    witness::Stand,
+    authority::Identification, issuing::Circle, plausibility::Bounds,
+    roadside::Site as RsuIdentity, service::Points, trust::Road, witness::Stand,
 };
 use cairn_scenario::{Metres, RadioRange, Site};
 use cairn_vault::Embedded;
@@ -319,8 +314,10 @@ impl<E: Runtime, R: Radio> Network<E, R> {
                 Some(services) => Some(desk::Setup {
                     directory: services.directory.clone(),
                     addresses: services.addresses(),
-                    reach: Reach::new(stand.here, &bounds),
+                    here: stand.here,
+                    bounds,
                     link: setup.radio.open().await.map_err(NetworkError::Radio)?,
+                    vault: vault.clone(),
                 }),
                 None => None,
             };

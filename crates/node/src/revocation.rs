@@ -30,6 +30,7 @@ use cairn_protocol::{
     plausibility::Bounds,
     position::Signer,
     roadside::Issuers,
+    service::Testimony,
 };
 use cairn_vault::{Embedded, EvidenceId, Vault as _};
 use commonware_codec::{Copying, DecodeExt as _};
@@ -194,11 +195,14 @@ impl<E: Runtime> Service<E> {
         let (keys, contract, issuers) = (self.keys, self.misbehaviour, &self.issuers);
         let request = Request::open(keys, contract, subject, &records, issuers, now_ms)?;
         let records = self.ledger.get(&request.needs()).await?;
-        let mut evidence = Vec::new();
+        let (mut evidence, mut testimony) = (Vec::new(), Vec::new());
         for digest in request.digests(&records)? {
             // What is not there, damaged or malformed is no evidence; the RSU is at fault.
             match self.vault.evidence(&EvidenceId(digest)).await {
-                Ok(Some(bytes)) => evidence.extend(Evidence::decode(Copying(&bytes)).ok()),
+                Ok(Some(bytes)) => {
+                    evidence.extend(Evidence::decode(Copying(&bytes)).ok());
+                    testimony.extend(Testimony::decode(Copying(&bytes)).ok());
+                }
                 Ok(None) => debug!(%subject, "evidence is not in the vault"),
                 Err(error) => error!(%subject, %error, "evidence cannot be read"),
             }
@@ -208,6 +212,6 @@ impl<E: Runtime> Service<E> {
             issuers: &self.issuers,
             bounds: self.bounds,
         };
-        Ok(request.justify(&records, &evidence, &grounds, &mut self.rng)??)
+        Ok(request.justify(&records, &evidence, &testimony, &grounds, &mut self.rng)??)
     }
 }

@@ -177,6 +177,69 @@ fn a_vehicle_that_claims_false_cells_is_refused_and_its_service_ends() {
     assert!(found.answers > 5 * 12, "{found:?}");
 }
 
+/// A vehicle that is at both ends of an RSU's range by turns, and then at the next RSU. It says nothing of its position.
+fn jumper() -> Steps {
+    let step = |second: u32| {
+        let side = if (second / 5).is_multiple_of(2) {
+            -400.0
+        } else {
+            400.0
+        };
+        let jumper = Sample {
+            id: Arc::from("jumper"),
+            position: Metres {
+                x: f64::from(1_500 * (second / 40)) + side,
+                y: 0.0,
+            },
+            speed: None,
+            angle: None,
+            acceleration: None,
+            kind: None,
+            lane: None,
+        };
+        let step = Step {
+            time_ms: u64::from(second) * 1_000,
+            offset_ms: u64::from(second) * 1_000,
+            vehicles: vec![jumper],
+        };
+        Ok(step.into())
+    };
+    (0..125).map(step).collect()
+}
+
+#[test]
+fn who_claims_false_cells_at_three_rsus_is_voted_on_and_revoked() {
+    for registered_share in [0.0, 1.0] {
+        let site = |number: u32| Site {
+            id: Arc::from(format!("site-{number}")),
+            position: Metres {
+                x: f64::from(1_500 * number),
+                y: 0.0,
+            },
+        };
+        let mut options = options((0..3).map(site).collect(), points(&[(900.0, 100.0)]));
+        options.enrolment.registered_share = registered_share;
+        let (report, revoked) = run(options, async |simulation: &mut Simulation| {
+            let report = drive(simulation, jumper()).await;
+            (report, simulation.network.findings.revocations())
+        })
+        .unwrap();
+        let found = report.services.unwrap();
+        assert_eq!(found.ended, 3, "{found:?}");
+        assert!(
+            found.refused > found.false_cells,
+            "served no more: {found:?}"
+        );
+        assert_eq!((report.positions.sent, report.positions.votes), (0, 3));
+        let [revoked] = &revoked[..] else {
+            panic!("expected one revocation, got {revoked:?}");
+        };
+        let mut rsus = revoked.rsus.clone();
+        rsus.sort();
+        assert_eq!(rsus, [1, 2, 3].map(cairn_ledger::Rid));
+    }
+}
+
 #[test]
 fn services_go_on_over_a_radio_that_loses_delays_and_repeats() {
     let faults = Faults {

@@ -35,7 +35,8 @@
 //! * `V-DESK-6` the cell is in the RSU's reach;
 //! * `V-DESK-7` the vehicle can have come there from the last cell that it claimed.
 //!
-//! Whoever breaks 6 or 7 [`FALSE_CELLS`] times within [`EVIDENCE_SPAN_MS`] is served here no more for [`ENDED_MS`].
+//! Whoever breaks 6 or 7 [`FALSE_CELLS`] times within [`EVIDENCE_SPAN_MS`] is served here no more for [`ENDED_MS`], and the RSU votes
+//! against the vehicle ([`Testimony`]).
 //!
 //! Rules of the provider ([`Provider`]):
 //! * `V-LBS-1` form; `V-LBS-2` for this provider, at most [`MAX_AGE_MS`] old;
@@ -55,6 +56,7 @@ mod frames;
 mod points;
 mod provider;
 mod roads;
+mod testimony;
 
 pub use cell::{CELL_M, Cell, Contradiction, Reach};
 pub use client::{Asked, Client, ClientError, Got};
@@ -65,6 +67,7 @@ pub(crate) use frames::{MAX_SEALED_NOTICE, SEALED_ORDER_BYTES};
 pub use points::{MAX_DISTANCE_M, MAX_POINTS, Point, Points, TooMany};
 pub use provider::{Book, Provider, ProviderError};
 pub use roads::{MIN_SAMPLES, Roads};
+pub use testimony::{MAX_CLAIMS, Testimony, TestimonyError};
 
 /// How long a vehicle believes what a proof showed of a provider, in milliseconds: so long does a revoked
 /// provider go on getting questions.

@@ -25,9 +25,11 @@ use cairn_protocol::{
     plausibility::{Bounds, Class},
     position::{Motion, PositionError, Speaker},
     roadside::Issuers,
+    service::{Cell, Contradiction, MAX_CLAIMS, Testimony, TestimonyError},
     witness::{CONTEXT, MAX_SUSPECTS, Passed, Stand, Witness},
 };
 use common::{CHAIN, DAY, KEYS, START, UID, issuing::Office, rng, vehicle_record, vehicle_secret};
+use commonware_codec::{DecodeExt, Encode as _};
 use commonware_cryptography::Signer as _;
 use commonware_math::algebra::Random as _;
 use rand::rngs::StdRng;
@@ -172,6 +174,7 @@ struct World {
     subject: Signer,
     state: HashMap<StateKey, Record>,
     evidence: Vec<Evidence>,
+    testimony: Vec<Testimony>,
     issuers: Issuers,
 }
 
@@ -185,6 +188,7 @@ impl World {
             subject: car.speaker.signer(),
             state: HashMap::new(),
             evidence: Vec::new(),
+            testimony: Vec::new(),
             issuers: issuers(),
         };
         let parameters = Parameters {
@@ -255,7 +259,13 @@ impl World {
         let records = self.records(&request.needs());
         let grounds = grounds(&self.issuers);
         request
-            .justify(&records, &self.evidence, &grounds, &mut rng(5))
+            .justify(
+                &records,
+                &self.evidence,
+                &self.testimony,
+                &grounds,
+                &mut rng(5),
+            )
             .unwrap()
     }
 
@@ -578,4 +588,92 @@ fn a_fourth_voter_makes_up_for_a_liar() {
     world.request(&[4, 1, 2, 3]);
     let justified = world.justify().unwrap();
     assert!(justified.reason().ends_with("of RSU 1, RSU 2, RSU 3"));
+}
+
+// False cells.
+
+/// What RSU 3 says of two cells far from it.
+fn testimony(subject: Signer) -> Testimony {
+    let far = Contradiction {
+        before: None,
+        cell: Cell { x: 4_000, y: 0 },
+        time_ms: START,
+    };
+    let later = Contradiction {
+        before: Some((Cell { x: 0, y: 0 }, START)),
+        time_ms: START + 5_000,
+        ..far
+    };
+    Testimony {
+        subject,
+        rsu: Rid(3),
+        claims: vec![far, later],
+    }
+}
+
+/// RSUs 1 and 2 with evidence, RSU 3 with this testimony, voted with as if it were good.
+fn with_testimony(change: impl FnOnce(&mut Testimony)) -> World {
+    let mut world = World::new();
+    let bounds = grounds(&world.issuers).bounds;
+    let mut given = testimony(world.subject);
+    let mut vote = given.verify(place(3), &bounds).unwrap();
+    change(&mut given);
+    vote.evidence = given.digest();
+    world.vote(Rid(3), &vote);
+    world.evidence.retain(|evidence| evidence.rsu != Rid(3));
+    world.testimony.push(given);
+    world
+}
+
+#[test]
+fn testimony_of_false_cells_counts_for_the_rsu_that_gives_it() {
+    for car in [Car::liar(), Car::anonymous()] {
+        let subject = car.speaker.signer();
+        let bytes = testimony(subject).encode();
+        let decoded = <Testimony as DecodeExt<()>>::decode(bytes.clone()).unwrap();
+        assert_eq!(decoded, testimony(subject));
+        assert!(<Evidence as DecodeExt<()>>::decode(bytes).is_err());
+    }
+    let mut world = with_testimony(|_| {});
+    assert_eq!(world.justify().unwrap().rsus(), [1, 2, 3].map(Rid));
+    world.testimony.clear();
+    assert_eq!(world.faults(), [(Rid(3), Fault::NoEvidence)]);
+}
+
+#[test]
+fn v_cell_2_and_3_testimony_that_does_not_convince_is_the_rsus_fault() {
+    let fault = |change: fn(&mut Testimony)| {
+        let faults = with_testimony(change).faults();
+        assert_eq!(faults.len(), 1);
+        assert_eq!(faults[0].0, Rid(3));
+        faults[0].1
+    };
+    let order = Fault::Testimony(TestimonyError::Order);
+    assert_eq!(fault(|given| given.claims.reverse()), order);
+    assert_eq!(fault(|given| given.claims[1].time_ms = START), order);
+    assert_eq!(fault(|given| given.claims[1].time_ms += 120_000), order);
+    let plausible = |at| Fault::Testimony(TestimonyError::Plausible(at));
+    let near = |given: &mut Testimony| given.claims[0].cell = Cell::of(place(3));
+    assert_eq!(fault(near), plausible(0));
+    assert_eq!(fault(|given| given.rsu = Rid(2)), Fault::OtherNames);
+    let other = |given: &mut Testimony| given.subject = Signer::Anonymous([7; 9]);
+    assert_eq!(fault(other), Fault::OtherNames);
+    let elsewhere = |given: &mut Testimony| given.claims[1].cell.x += 9;
+    assert_eq!(fault(elsewhere), Fault::OtherVote);
+}
+
+#[test]
+fn v_cell_1_testimony_has_bounds() {
+    let subject = Car::liar().speaker.signer();
+    let good = testimony(subject).encode().to_vec();
+    for length in 0..good.len() {
+        let cut = good[..length].to_vec();
+        assert!(<Testimony as DecodeExt<()>>::decode(cut).is_err());
+    }
+    for count in [0, 1, MAX_CLAIMS + 1] {
+        let mut given = testimony(subject);
+        given.claims = vec![given.claims[0]; count];
+        let bytes = given.encode();
+        assert!(<Testimony as DecodeExt<()>>::decode(bytes).is_err());
+    }
 }

@@ -6,7 +6,8 @@
 //!    use for a while yet, and passes it on.
 //! 3. A question goes to its provider with the RSU's signed statement, under a random number; the answer
 //!    with that number, from that provider, goes to the vehicle in its session.
-//! 4. Who claims a cell that cannot be is refused; who does it again is served no more.
+//! 4. Who claims a cell that cannot be is refused; who does it again is served no more. Then the RSU votes against
+//!    it, with the claims as testimony in the vault.
 //!
 //! Questions are asked at an RSU in range, not over relays.
 
@@ -19,17 +20,22 @@ use crate::{
 };
 use bytes::Bytes;
 use cairn_chain::{ReadError, Runtime};
-use cairn_contracts::providers::{ProviderId, provider_key};
-use cairn_ledger::Address;
+use cairn_contracts::{
+    misbehaviour::{MAX_VOTES, Vote},
+    providers::{ProviderId, provider_key},
+};
+use cairn_ledger::{Address, Position, Rid};
 use cairn_protocol::{
     login::Asc,
+    plausibility::Bounds,
     roadside::Site,
-    service::{self, DeskError, Notice, Reach, reply},
+    service::{self, Contradiction, DeskError, Notice, Reach, Testimony, reply},
     session::RoadsideSession,
     token::Holder,
     trust::MAX_CERTIFICATE_AGE_MS,
     wire::{MAX_PROOF_BYTES, ServiceFrame},
 };
+use cairn_vault::{Embedded, Vault as _};
 use commonware_codec::Encode as _;
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use rand::{Rng as _, rngs::StdRng};
@@ -58,10 +64,14 @@ pub struct Setup<A> {
     pub directory: Directory,
     /// Where providers take requests.
     pub addresses: HashMap<ProviderId, SocketAddr>,
-    /// What can be held against a claimed cell.
-    pub reach: Reach,
+    /// Where the RSU stands.
+    pub here: Position,
+    /// Thresholds of the checks of claimed cells.
+    pub bounds: Bounds,
     /// The RSU's socket towards the providers.
     pub link: A,
+    /// Where testimony is kept.
+    pub vault: Embedded,
 }
 
 /// Why there is no proof.
@@ -109,7 +119,10 @@ pub(super) struct Desk<E: Runtime, A> {
     addresses: HashMap<ProviderId, SocketAddr>,
     link: A,
     tally: Tally,
-    reach: Reach,
+    rid: Rid,
+    here: Position,
+    bounds: Bounds,
+    vault: Embedded,
     under_way: HashMap<[u8; NUMBER_BYTES], UnderWay>,
     order: VecDeque<[u8; NUMBER_BYTES]>,
     shelves: HashMap<ProviderId, Shelf>,
@@ -119,13 +132,16 @@ pub(super) struct Desk<E: Runtime, A> {
 impl<E: Runtime, A: Endpoint> Desk<E, A> {
     pub(super) fn new(site: &Site, ledger: Ledger<E>, setup: Setup<A>) -> Self {
         Self {
-            role: role(site, setup.reach),
+            role: role(site, setup.here, &setup.bounds),
             ledger,
             contract: setup.directory.contract,
             addresses: setup.addresses,
             link: setup.link,
             tally: setup.directory.tally,
-            reach: setup.reach,
+            rid: site.rid,
+            here: setup.here,
+            bounds: setup.bounds,
+            vault: setup.vault,
             under_way: HashMap::new(),
             order: VecDeque::new(),
             shelves: HashMap::new(),
@@ -135,7 +151,7 @@ impl<E: Runtime, A: Endpoint> Desk<E, A> {
 
     /// Forgets everything, as in a crash.
     pub(super) fn forget(&mut self, site: &Site) {
-        self.role = role(site, self.reach);
+        self.role = role(site, self.here, &self.bounds);
         self.under_way.clear();
         self.order.clear();
         self.shelves.clear();
@@ -151,7 +167,7 @@ impl<E: Runtime, A: Endpoint> Desk<E, A> {
         }
     }
 
-    /// Judges an order and sends it on its way; returns what is to be told at once.
+    /// Judges an order and sends it on its way; returns what is to be told at once, and the RSU's vote if one is due.
     async fn order(
         &mut self,
         frame: &ServiceFrame,
@@ -159,12 +175,14 @@ impl<E: Runtime, A: Endpoint> Desk<E, A> {
         (holder, session): (Holder, &RoadsideSession),
         now_ms: u64,
         rng: &mut StdRng,
-    ) -> Option<Outgoing> {
+    ) -> (Option<Outgoing>, Option<Vote>) {
         let asc = session.asc();
         let notice = match self.role.take(frame, (holder, session), now_ms, rng) {
             Ok(service::Order::Proof(provider)) => {
-                let proof = self.proof(provider, (from, asc), now_ms)?;
-                Notice::Proof(proof)
+                match self.proof(provider, (from, asc), now_ms) {
+                    Some(proof) => Notice::Proof(proof),
+                    None => return (None, None),
+                }
             }
             Ok(service::Order::Query { request, asked_ms }) => {
                 let Some(&provider) = self.addresses.get(&request.provider) else {
@@ -173,7 +191,7 @@ impl<E: Runtime, A: Endpoint> Desk<E, A> {
                         asked_ms,
                         for_cell: false,
                     };
-                    return Some((from, reply(session.key(), asc, &refused, rng)));
+                    return (Some((from, reply(session.key(), asc, &refused, rng))), None);
                 };
                 let under_way = UnderWay {
                     provider,
@@ -184,21 +202,48 @@ impl<E: Runtime, A: Endpoint> Desk<E, A> {
                 let number = self.number(under_way, rng);
                 let datagram = [number.as_slice(), &request.to_bytes()].concat();
                 self.link.send(provider, &datagram).await;
-                return None;
+                return (None, None);
             }
             Err(why) => {
                 debug!(%holder, %why, "order refused");
-                if let DeskError::FalseCell { due, .. } = &why {
+                let told = why.reply().map(|reply| (from, reply.to_vec()));
+                let mut vote = None;
+                if let DeskError::FalseCell { due, .. } = why {
                     self.tally.false_cell();
-                    if due.is_some() {
-                        self.tally.ended();
+                    if let Some(claims) = due {
+                        vote = self.vote(holder, claims).await;
                     }
                 }
-                let reply = why.reply()?;
-                return Some((from, reply.to_vec()));
+                return (told, vote);
             }
         };
-        Some((from, reply(session.key(), asc, &notice, rng)))
+        let told = reply(session.key(), asc, &notice, rng);
+        (Some((from, told)), None)
+    }
+
+    /// The vote against somebody whose service has ended, once its testimony is in the vault.
+    async fn vote(&mut self, holder: Holder, claims: Vec<Contradiction>) -> Option<Vote> {
+        self.tally.ended();
+        let testimony = Testimony {
+            subject: holder.into(),
+            rsu: self.rid,
+            claims,
+        };
+        let vote = match testimony.verify(self.here, &self.bounds) {
+            Ok(vote) => vote,
+            Err(why) => {
+                debug!(%holder, %why, "no vote");
+                return None;
+            }
+        };
+        match self.vault.put_evidence(&testimony.encode()).await {
+            Ok(_) => Some(vote),
+            // TA and LEA would not find it.
+            Err(error) => {
+                error!(rid = %self.rid, %error, "testimony not kept");
+                None
+            }
+        }
     }
 
     /// A number for a question that sets out.
@@ -305,7 +350,8 @@ async fn fetch<E: Runtime>(
     Ok((proof.header.time_ms, bytes.to_vec()))
 }
 
-fn role(site: &Site, reach: Reach) -> service::Desk {
+fn role(site: &Site, here: Position, bounds: &Bounds) -> service::Desk {
+    let reach = Reach::new(here, bounds);
     service::Desk::new(site.chain, site.rid, site.signer.clone(), reach)
 }
 
@@ -326,10 +372,13 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
             return debug!(rsu = %self.role.rid(), %from, "order without a session");
         };
         let started = self.context.current();
-        let told = desk
+        let (told, vote) = desk
             .order(frame, from, session, now_ms, &mut self.rng)
             .await;
         self.count_work(started);
+        // What finds no room is lost: this RSU sends more votes than the ledger takes.
+        let room = MAX_VOTES.saturating_sub(self.votes.len());
+        self.votes.extend(vote.into_iter().take(room));
         if let Some((to, datagram)) = told {
             self.send(to, &datagram).await;
         }

@@ -21,7 +21,7 @@
 //! * `V-MIS-2` evidence counts for an RSU that voted, is registered and not revoked, if it has the
 //!   digest in that RSU's vote, names subject, RSU and, of a registered vehicle, the registered key, and
 //!   leads to that very vote;
-//! * `V-MIS-3` it re-verifies ([`Evidence::verify`]);
+//! * `V-MIS-3` it re-verifies ([`Evidence::verify`], [`Testimony::verify`]);
 //! * `V-MIS-4` that is so for as many different RSUs as the contract demands;
 //! * `V-MIS-5` the trace of an anonymous vehicle is of the credential that the evidence is about.
 
@@ -42,6 +42,7 @@ use crate::{
     issuing::trace::{TraceError, Warrant},
     position::Signatory,
     roadside::Issuers,
+    service::{Testimony, TestimonyError},
 };
 
 /// Records of a finalised state.
@@ -85,6 +86,9 @@ pub enum Fault {
     /// `V-MIS-3`.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
+    /// `V-MIS-3`.
+    #[error(transparent)]
+    Testimony(#[from] TestimonyError),
 }
 
 /// `V-MIS-4`: too few RSUs' votes are justified.
@@ -97,6 +101,15 @@ pub struct NotJustified {
     pub found: usize,
     /// The other RSUs that voted, and why theirs do not count.
     pub faults: Vec<(Rid, Fault)>,
+}
+
+/// What an RSU's vote rests on.
+#[derive(Clone, Copy)]
+enum Exhibit<'a> {
+    /// Messages that the subject signed.
+    Messages(&'a Evidence),
+    /// False cells that it claimed in a session.
+    Cells(&'a Testimony),
 }
 
 /// A standing request against one signer, as a finalised state has it.
@@ -160,7 +173,7 @@ impl Justified {
     pub fn reason(&self) -> String {
         let rsus: Vec<String> = self.rsus.iter().map(ToString::to_string).collect();
         format!(
-            "false position messages: request of block time {}, evidence of {}",
+            "false position messages or cells: request of block time {}, evidence of {}",
             self.requested_ms,
             rsus.join(", ")
         )
@@ -253,7 +266,8 @@ impl Request {
     }
 
     /// Re-verifies the evidence: `V-MIS-2` to `V-MIS-4`. `records` are those of
-    /// [`Request::needs`], `evidence` what was found under [`Request::digests`], in any order.
+    /// [`Request::needs`], `evidence` and `testimony` what was found under [`Request::digests`], in any
+    /// order.
     ///
     /// # Errors
     ///
@@ -262,10 +276,17 @@ impl Request {
         &self,
         records: &Records,
         evidence: &[Evidence],
+        testimony: &[Testimony],
         grounds: &Grounds<'_>,
         rng: &mut impl CryptoRng,
     ) -> Result<Result<Justified, NotJustified>, RequestError> {
-        let digests: Vec<[u8; 32]> = evidence.iter().map(Evidence::digest).collect();
+        let messages = evidence
+            .iter()
+            .map(|one| (one.digest(), Exhibit::Messages(one)));
+        let cells = testimony
+            .iter()
+            .map(|one| (one.digest(), Exhibit::Cells(one)));
+        let exhibits: Vec<([u8; 32], Exhibit<'_>)> = messages.chain(cells).collect();
         let mut rsus = Vec::new();
         let mut faults = Vec::new();
         for &rid in &self.voters {
@@ -273,8 +294,9 @@ impl Request {
             let vote: Option<VoteRecord> =
                 read(records, vote_key(&self.contract, &self.subject, rid))?;
             let found = vote.and_then(|vote| {
-                let place = digests.iter().position(|digest| *digest == vote.evidence)?;
-                Some((vote, &evidence[place]))
+                let named = |(digest, _): &&([u8; 32], _)| *digest == vote.evidence;
+                let (_, exhibit) = exhibits.iter().find(named)?;
+                Some((vote, *exhibit))
             });
             match self.check(rid, rsu, found, grounds, rng) {
                 Ok(()) => rsus.push(rid),
@@ -300,21 +322,31 @@ impl Request {
         &self,
         rid: Rid,
         rsu: Option<RsuRecord>,
-        found: Option<(VoteRecord, &Evidence)>,
+        found: Option<(VoteRecord, Exhibit<'_>)>,
         grounds: &Grounds<'_>,
         rng: &mut impl CryptoRng,
     ) -> Result<(), Fault> {
         let rsu = rsu.filter(|rsu| rsu.revoked_ms.is_none());
         let rsu = rsu.ok_or(Fault::NotRegistered)?;
-        let (vote, evidence) = found.ok_or(Fault::NoEvidence)?;
-        let key = match evidence.signatory {
-            Signatory::Registered { key, .. } => Some(key),
-            Signatory::Anonymous { .. } => None,
+        let (vote, exhibit) = found.ok_or(Fault::NoEvidence)?;
+        let expected = match exhibit {
+            Exhibit::Messages(evidence) => {
+                let key = match evidence.signatory {
+                    Signatory::Registered { key, .. } => Some(key),
+                    Signatory::Anonymous { .. } => None,
+                };
+                if (evidence.subject(), evidence.rsu, key) != (self.subject, rid, self.key) {
+                    return Err(Fault::OtherNames);
+                }
+                evidence.verify(grounds, rsu.position, rng)?
+            }
+            Exhibit::Cells(testimony) => {
+                if (testimony.subject, testimony.rsu) != (self.subject, rid) {
+                    return Err(Fault::OtherNames);
+                }
+                testimony.verify(rsu.position, &grounds.bounds)?
+            }
         };
-        if (evidence.subject(), evidence.rsu, key) != (self.subject, rid, self.key) {
-            return Err(Fault::OtherNames);
-        }
-        let expected = evidence.verify(grounds, rsu.position, rng)?;
         if (expected.kind, expected.position) != (vote.kind, vote.position) {
             return Err(Fault::OtherVote);
         }
