@@ -1,9 +1,10 @@
 //! What one chain carries: four validators in this process, over TCP, on disk.
 
-use std::error::Error;
+use std::{error::Error, num::NonZeroU16};
 
 use cairn_ledger::transaction::verify_signatures;
 use commonware_parallel::Sequential;
+use commonware_utils::NZU16;
 use rand::{SeedableRng as _, rngs::StdRng};
 
 use crate::{
@@ -21,6 +22,9 @@ pub const VALIDATORS: u64 = 4;
 /// Tokens in a transaction: what an RSU gathers in its interval.
 pub const RECORDS: u64 = 100;
 
+/// Each validator's memory for its state, in MiB: so that the tokens of ten seconds at that load fit.
+pub const CACHE_MIB: NonZeroU16 = NZU16!(256);
+
 /// The load that is wanted, in token records a second.
 const WANTED: f64 = 50_000.0;
 
@@ -35,7 +39,7 @@ pub fn chain(scope: Scope) -> Result<Table, Box<dyn Error>> {
     };
     let [most, tenth, single] = with_runtime(async |context| {
         let run = async |name, plan| {
-            let network = Network::start(&context, name, VALIDATORS).await?;
+            let network = Network::start(&context, name, VALIDATORS, CACHE_MIB).await?;
             let outcome = load::run(&context, &network, plan).await;
             network.stop().await;
             outcome
@@ -84,7 +88,7 @@ pub fn chain(scope: Scope) -> Result<Table, Box<dyn Error>> {
     Ok(Table {
         title: "One chain",
         text: format!(
-            "{VALIDATORS} validators in one process over TCP on the loopback interface, each with its own state on disk; {seconds} s of load each. \
+            "{VALIDATORS} validators in one process over TCP on the loopback interface, each with its own state on disk and {CACHE_MIB} MiB of memory for it; {seconds} s of load each. \
              Consensus is of the PBFT family (Simplex). A record is a token that an RSU mints for a login."
         ),
         figures,

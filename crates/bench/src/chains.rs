@@ -3,10 +3,11 @@
 use std::{
     collections::HashMap,
     error::Error,
+    num::NonZeroU16,
     time::{Duration, Instant},
 };
 
-use cairn_chain::{Chain, Finalized};
+use cairn_chain::{Chain, Finalized, limits::SMALL_CACHE_MIB};
 use cairn_ledger::TxId;
 use commonware_runtime::{Clock as _, tokio::Context};
 use commonware_utils::channel::ring;
@@ -14,7 +15,7 @@ use futures::{FutureExt as _, StreamExt as _, future::try_join_all};
 
 use crate::{
     Scope,
-    chain::{RECORDS, VALIDATORS},
+    chain::{CACHE_MIB, RECORDS, VALIDATORS},
     figure::{Chart, Figure, Kind, Line, Table},
     load::{self, Plan},
     measure::{Sample, quantile},
@@ -248,9 +249,15 @@ async fn start(
     name: &str,
 ) -> Result<Vec<Network>, Box<dyn Error>> {
     let mut networks = Vec::new();
+    // All chains together have the memory that one alone would have.
+    let share = u16::try_from(count).map(|count| CACHE_MIB.get() / count);
+    let cache_mib = share
+        .ok()
+        .and_then(NonZeroU16::new)
+        .unwrap_or(SMALL_CACHE_MIB);
     for number in 0..count {
         let name = format!("{name}-{count}-{number}");
-        networks.push(Network::start(context, &name, VALIDATORS).await?);
+        networks.push(Network::start(context, &name, VALIDATORS, cache_mib).await?);
     }
     Ok(networks)
 }

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use cairn_baselines::p004_danger::{self, Features};
+use cairn_chain::limits::SMALL_CACHE_MIB;
 use cairn_contracts::danger::Model;
 
 use crate::{
@@ -32,10 +33,22 @@ pub fn danger(scope: Scope) -> Result<Table, Box<dyn Error>> {
     let mut bars = Vec::new();
     for voters in VOTERS {
         let [single, batched] = with_runtime(async |context| {
-            let single = Network::start(&context, &format!("single-{voters}"), voters).await?;
+            let single = Network::start(
+                &context,
+                &format!("single-{voters}"),
+                voters,
+                SMALL_CACHE_MIB,
+            )
+            .await?;
             let one_by_one = load::run(&context, &single, plan).await;
             single.stop().await;
-            let batched = Network::start(&context, &format!("batched-{voters}"), voters).await?;
+            let batched = Network::start(
+                &context,
+                &format!("batched-{voters}"),
+                voters,
+                SMALL_CACHE_MIB,
+            )
+            .await?;
             let in_batches = load::run(&context, &batched, gathered).await;
             batched.stop().await;
             Ok([one_by_one?, in_batches?])

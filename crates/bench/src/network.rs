@@ -4,6 +4,7 @@
 use std::{
     error::Error,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    num::NonZeroU16,
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -93,7 +94,13 @@ impl Cast {
     }
 
     /// What validator number `index` is started with.
-    pub fn config(&self, dealing: &InsecureDealing, index: usize, partition: String) -> Config {
+    pub fn config(
+        &self,
+        dealing: &InsecureDealing,
+        index: usize,
+        partition: String,
+        cache_mib: NonZeroU16,
+    ) -> Config {
         let identity = self.identities[index].clone();
         let share = dealing.shares.get_value(&identity.public_key());
         Config {
@@ -102,6 +109,7 @@ impl Cast {
             share: share.expect("every validator was dealt a share").clone(),
             identity,
             partition,
+            cache_mib,
         }
     }
 
@@ -212,11 +220,12 @@ pub struct Network {
 
 impl Network {
     /// Starts the validators and waits until the RSU is registered. `name` tells chains in one
-    /// process apart.
+    /// process apart; `cache_mib` is each validator's.
     pub async fn start(
         context: &Context,
         name: &str,
         validators: u64,
+        cache_mib: NonZeroU16,
     ) -> Result<Self, Box<dyn Error>> {
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64;
         let (cast, dealing) = Cast::new(name, validators, now_ms);
@@ -235,7 +244,7 @@ impl Network {
                     .ok_or("no address")?,
                 validators: peers.clone(),
             };
-            let config = cast.config(&dealing, index, format!("{name}-{index}"));
+            let config = cast.config(&dealing, index, format!("{name}-{index}"), cache_mib);
             let clock = runtime_clock(context.child("clock"));
             running.push(network::start(context, config, tcp, clock).await?);
         }

@@ -5,7 +5,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use cairn_chain::{Finalized, Validator, runtime_clock, simulated::SimulatedNetwork};
+use cairn_chain::{
+    Finalized, Validator, limits::SMALL_CACHE_MIB, runtime_clock, simulated::SimulatedNetwork,
+};
 use cairn_ledger::TxId;
 use commonware_p2p::simulated::Link;
 use commonware_runtime::{
@@ -85,7 +87,7 @@ impl Simulated {
             let links = network
                 .links(&commonware_cryptography::Signer::public_key(identity))
                 .await;
-            let config = cast.config(&dealing, index, format!("{name}-{index}"));
+            let config = cast.config(&dealing, index, format!("{name}-{index}"), SMALL_CACHE_MIB);
             let context = context.child("validator").with_attribute("index", index);
             let clock = runtime_clock(context.child("clock"));
             let links = links.expect("a validator of the network");

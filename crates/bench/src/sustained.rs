@@ -1,12 +1,13 @@
 //! `cairn-bench load`: token records offered to one chain for as long as wanted, with what they leave on disk and
 //! in memory. Its lines show whether disk and memory stop growing.
 
-use std::{error::Error, fs, io, path::Path, time::Duration};
+use std::{error::Error, fs, io, num::NonZeroU16, path::Path, time::Duration};
 
 use clap::Args;
 use commonware_runtime::{Clock as _, Spawner as _, Supervisor as _, tokio::Context};
 
 use crate::{
+    chain::CACHE_MIB,
     load::{self, Plan},
     measure::quantile,
     network::{Network, Work, with_runtime_in},
@@ -30,6 +31,9 @@ pub struct Options {
     /// Tokens a second; without it, as many as the chain takes.
     #[arg(long, value_name = "N")]
     rate: Option<u32>,
+    /// Each validator's memory for its state, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = CACHE_MIB)]
+    cache: NonZeroU16,
     /// Validators, in this process.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=32))]
     validators: u64,
@@ -48,7 +52,7 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     };
     let before = bytes_in(path)?;
     let outcome = with_runtime_in(path, async |context| {
-        let network = Network::start(&context, "load", options.validators).await?;
+        let network = Network::start(&context, "load", options.validators, options.cache).await?;
         let lines = lines(&context, &network, path, options);
         let outcome = load::run(&context, &network, plan).await;
         lines.abort();

@@ -15,7 +15,7 @@ use crate::{
     gate::Gate,
     limits::{
         ARCHIVE_SECTION, BROADCAST_DEQUE, CERTIFICATION_TIMEOUT, FETCH_RETRY, FETCH_TIMEOUT,
-        JOIN_PROBE, LEADER_TIMEOUT, MAILBOX, MAX_REPAIR, PAGE_CACHE, PAGE_SIZE, PENDING_ACKS,
+        JOIN_PROBE, LEADER_TIMEOUT, MAILBOX, MAX_REPAIR, PAGE_SIZE, PAGES_PER_MIB, PENDING_ACKS,
         PROBE_RETRY, PRUNE_INTERVAL, REPLAY_BUFFER, RETAINED_BLOCKS, RETAINED_STATE_BLOCKS,
         SKIP_TIMEOUT, SYNC_APPLY, SYNC_BATCH, SYNC_REQUESTS, TIMEOUT_RETRY, VIEW_RETENTION,
         WRITE_BUFFER,
@@ -54,7 +54,11 @@ use commonware_runtime::{Clock, Metrics, Spawner, Storage, buffer::paged::CacheR
 use commonware_storage::{archive::prunable, mmr, translator::EightCap};
 use commonware_utils::{NZU64, NonZeroDuration, channel::watch};
 use rand_core::CryptoRng;
-use std::{num::NonZeroU64, sync::Arc, time::Duration};
+use std::{
+    num::{NonZeroU16, NonZeroU64},
+    sync::Arc,
+    time::Duration,
+};
 use tracing::info;
 
 /// What a validator needs of its surroundings: tasks, time, randomness, storage, metrics.
@@ -72,6 +76,7 @@ pub(crate) struct Engine<S, R, P, B> {
     pub(crate) identity: PublicKey,
     pub(crate) scheme: Scheme,
     pub(crate) partition: String,
+    pub(crate) cache_mib: NonZeroU16,
     pub(crate) book: Book,
     pub(crate) ready: watch::Sender<Option<Arc<dyn Reader>>>,
     pub(crate) votes: Link<S, R>,
@@ -94,7 +99,10 @@ where
 {
     /// Runs the validator until consensus ends, which it does not by itself.
     pub(crate) async fn run<E: Runtime>(self, context: E) {
-        let page_cache = CacheRef::new(PAGE_SIZE, PAGE_CACHE);
+        let page_cache = CacheRef::new(
+            PAGE_SIZE,
+            PAGES_PER_MIB.saturating_mul(self.cache_mib.into()),
+        );
         let provider = ConstantProvider::new(self.scheme.clone());
         let first = genesis_block::<E>(&self.genesis);
 

@@ -1,7 +1,7 @@
 //! Every limit of the replicated ledger, with its reason.
 
 use commonware_runtime::{BLOB_PAGE_SIZE, Quota, buffer::paged::page_size};
-use commonware_utils::{NZU32, NZU64, NZUsize};
+use commonware_utils::{NZU16, NZU32, NZU64, NZUsize};
 use std::{
     num::{NonZeroU16, NonZeroU64, NonZeroUsize},
     time::Duration,
@@ -119,8 +119,12 @@ pub const BROADCAST_DEQUE: usize = 8;
 /// Bytes of a page of storage.
 pub const PAGE_SIZE: NonZeroU16 = page_size(BLOB_PAGE_SIZE);
 
-/// Pages that one validator keeps in memory: 8 MiB.
-pub const PAGE_CACHE: NonZeroUsize = NZUsize!(2_048);
+/// Pages of storage in a MiB.
+pub const PAGES_PER_MIB: NonZeroUsize = NZUsize!(1_048_576 / PAGE_SIZE.get() as usize);
+
+/// MiB of pages that a validator keeps in memory where many validators share a process or a machine, and states are
+/// small: enough for the 10,000 live tokens of a city.
+pub const SMALL_CACHE_MIB: NonZeroU16 = NZU16!(8);
 
 /// Bytes of each write buffer.
 pub const WRITE_BUFFER: NonZeroUsize = NZUsize!(256 * 1024);

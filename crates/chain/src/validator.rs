@@ -15,7 +15,7 @@ use commonware_cryptography::{Signer as _, bls12381::primitives::group::Share};
 use commonware_p2p::{Blocker, Provider, Receiver, Sender};
 use commonware_runtime::Handle;
 use commonware_utils::channel::{mpsc, watch};
-use std::sync::Arc;
+use std::{num::NonZeroU16, sync::Arc};
 use thiserror::Error;
 
 /// What one validator is.
@@ -32,6 +32,9 @@ pub struct Config {
     /// Prefix of the names of its storage partitions, in letters, digits and `-`. Validators that
     /// share one storage directory need different ones.
     pub partition: String,
+    /// MiB of memory for pages of its storage, taken at the start. What does not fit is read from disk, past
+    /// the system's own cache.
+    pub cache_mib: NonZeroU16,
 }
 
 /// Why a validator could not be started. Configuration is at fault, or the disk.
@@ -135,6 +138,7 @@ impl<E: Runtime> Validator<E> {
             identity: config.identity.public_key(),
             scheme,
             partition: config.partition,
+            cache_mib: config.cache_mib,
             book: book.clone(),
             ready,
             votes,

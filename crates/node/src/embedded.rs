@@ -11,6 +11,7 @@ use crate::{
 };
 use cairn_chain::{
     Config, InsecureDealing, StartError,
+    limits::SMALL_CACHE_MIB,
     network::{TcpConfig, TcpValidator, start as start_validator},
 };
 use cairn_ledger::{Genesis, PrivateKey};
@@ -224,6 +225,7 @@ pub(crate) async fn start_validators(
             identity,
             share,
             partition: format!("{prefix}-{number}"),
+            cache_mib: SMALL_CACHE_MIB,
         };
         let started = start_validator(context, config, tcp, clock.reader());
         validators.push(started.await.map_err(failed)?);

@@ -55,6 +55,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     net::SocketAddr,
+    num::NonZeroU16,
     path::{Path, PathBuf},
 };
 use thiserror::Error;
@@ -232,11 +233,19 @@ pub struct ChainConfig {
     pub peers: BTreeMap<String, SocketAddr>,
     /// Where this one listens.
     pub listen: SocketAddr,
+    /// MiB of memory for pages of its state: what does not fit is read from disk. More carries more
+    /// records a second once there are more than some 10,000.
+    #[serde(default = "small_cache")]
+    pub cache_mib: NonZeroU16,
     /// What must be compiled into the program.
     pub consensus: Consensus,
     /// The deployments of its contracts, signed by TA, in hexadecimal.
     #[serde(default)]
     pub deployments: Vec<String>,
+}
+
+fn small_cache() -> NonZeroU16 {
+    limits::SMALL_CACHE_MIB
 }
 
 /// Reads a configuration.
@@ -371,6 +380,7 @@ impl Node {
                 identity,
                 share,
                 partition: chain.name.clone(),
+                cache_mib: chain.cache_mib,
             };
             let clock = runtime_clock(context.child("clock"));
             let started = network::start(context, settings, tcp, clock).await;

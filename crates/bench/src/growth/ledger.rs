@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use cairn_chain::limits::SMALL_CACHE_MIB;
 use cairn_ledger::light::Client;
 use commonware_codec::EncodeSize as _;
 use commonware_runtime::Clock as _;
@@ -29,7 +30,7 @@ const PROOFS: u64 = 5;
 pub fn keys(scope: Scope) -> Result<Vec<Growth>, Box<dyn Error>> {
     let to = if scope.quick { 10_000 } else { 1_000_000 };
     with_runtime(async |context| {
-        let network = Network::start(&context, "keys", 1).await?;
+        let network = Network::start(&context, "keys", 1, SMALL_CACHE_MIB).await?;
         let (chain, cast) = (network.chain(), &network.cast);
         let client = Client::new(&cast.genesis.chain_id(), cast.genesis.network_key());
         let mut rng = StdRng::seed_from_u64(1);

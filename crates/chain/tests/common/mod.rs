@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 use cairn_chain::{
-    Chain, Config, Finalized, InsecureDealing, Runtime, Validator, runtime_clock,
-    simulated::SimulatedNetwork,
+    Chain, Config, Finalized, InsecureDealing, Runtime, Validator, limits::SMALL_CACHE_MIB,
+    runtime_clock, simulated::SimulatedNetwork,
 };
 use cairn_contracts::keys::{self, Operation, RsuRecord};
 use cairn_ledger::{
@@ -69,6 +69,7 @@ impl Cast {
             share: share.expect("every validator has a share").clone(),
             identity,
             partition,
+            cache_mib: SMALL_CACHE_MIB,
         }
     }
 

@@ -1,6 +1,8 @@
 //! Writes a new network of several processes.
 
-use super::{ChainConfig, EdgeConfig, NodeConfig, RELAY, TestnetError, consensus, file};
+use super::{
+    ChainConfig, EdgeConfig, NodeConfig, RELAY, TestnetError, consensus, file, small_cache,
+};
 use crate::{
     deployments,
     embedded::{deal, keep_validator, signing_key},
@@ -138,6 +140,7 @@ pub fn init(directory: &Path, plan: &Plan) -> Result<Vec<PathBuf>, TestnetError>
                 genesis: Path::new("..").join("genesis").join(&chain.name),
                 peers: peers.clone(),
                 listen,
+                cache_mib: small_cache(),
                 consensus: consensus(),
                 deployments: deployments.clone(),
             });

@@ -5,7 +5,9 @@
 pub mod air;
 
 use air::{Air, Faults};
-use cairn_chain::{Config, StartError, Validator, simulated::SimulatedNetwork};
+use cairn_chain::{
+    Config, StartError, Validator, limits::SMALL_CACHE_MIB, simulated::SimulatedNetwork,
+};
 use cairn_ledger::{Genesis, PublicKey};
 use cairn_node::{
     authority::Enrolment,
@@ -248,6 +250,7 @@ async fn start_validator(
         identity: identity.clone(),
         share: share.clone(),
         partition: format!("validator-{}", index + 1),
+        cache_mib: SMALL_CACHE_MIB,
     };
     let context = context
         .child("validator")
