@@ -37,7 +37,7 @@ use cairn_protocol::{
 use rand::rngs::StdRng;
 use relaying::Relaying;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     net::SocketAddr,
     time::{Duration, SystemTime},
 };
@@ -175,6 +175,7 @@ pub fn start<E: Runtime, A: Endpoint>(context: &E, mut start: Start<E, A>) -> Ob
             rekeying: false,
             rekey_until: SystemTime::UNIX_EPOCH,
             silent: None,
+            unjudged: HashSet::new(),
         };
         task.run(received)
     });
@@ -206,6 +207,8 @@ struct Task<E: Runtime, A> {
     rekey_until: SystemTime,
     /// The RSU that did not answer the last rekey: it has lost the session.
     silent: Option<Rid>,
+    /// RSUs whose beacon of this step was not judged: a login there begins with their next one.
+    unjudged: HashSet<Rid>,
 }
 
 /// A step that is not finished yet.
@@ -264,6 +267,7 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
         self.position = step.position;
         self.role.moved(&step.position);
         self.audible = step.audible;
+        self.unjudged.clear();
         self.speak(&step.says, &step.ears).await;
         let now_ms = self.clock.now_ms();
         self.neighbours.check(now_ms, &mut self.rng).await;
@@ -359,7 +363,8 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
     /// Whether nothing is left to be done in this step.
     fn is_settled(&self) -> bool {
         let awaits_rekey = self.awaits_rekey().is_some();
-        self.target().is_none()
+        let target = self.target();
+        target.is_none_or(|rid| self.unjudged.contains(&rid))
             && !awaits_rekey
             && self.awaits_answer().is_none()
             && self.awaits_relays().is_none()
@@ -434,6 +439,7 @@ impl<E: Runtime, A: Endpoint> Task<E, A> {
                 if let Ok(Message::Beacon(beacon)) = Message::decode(datagram)
                     && !self.has_use_for(beacon.rid, now_ms)
                 {
+                    self.unjudged.insert(beacon.rid);
                     let serving = self.serving().map(|serving| serving.rid);
                     if let Some(relaying) = &mut self.relaying {
                         relaying.keep(beacon, serving);
