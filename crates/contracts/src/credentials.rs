@@ -19,6 +19,7 @@
 //! Records of requests and answers stay for ever. They tell that somebody was traced, when, and by
 //! the digest for which reason; not who it was.
 
+use crate::encoding::record;
 use bytes::BufMut;
 use cairn_ledger::{
     Access, Action, Address, LocalKey, PublicKey, Record, Refusal, StateKey, Transaction,
@@ -44,36 +45,7 @@ const TAG_ISSUER: u8 = b'i';
 const TAG_REVOCATION: u8 = b'r';
 const TAG_REQUEST: u8 = b'q';
 
-/// Declares a record of fields in order, with its fixed-size codec.
-macro_rules! fixed {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq)]
-        pub struct $name {
-            $($(#[$field_doc])* pub $field: $type,)+
-        }
-
-        impl Write for $name {
-            fn write(&self, buf: &mut impl BufMut) {
-                $(self.$field.write(buf);)+
-            }
-        }
-
-        impl FixedSize for $name {
-            const SIZE: usize = 0 $(+ <$type>::SIZE)+;
-        }
-
-        impl Read for $name {
-            type Cfg = ();
-
-            fn read_cfg(buf: &mut impl Buf, _: &()) -> Result<Self, Error> {
-                Ok(Self { $($field: ReadExt::read(buf)?,)+ })
-            }
-        }
-    };
-}
-
-fixed! {
+record! {
     /// What contract `credentials` is deployed with: the policy of slots.
     Parameters {
         /// Length of a step in minutes; a slot has two.
@@ -83,7 +55,7 @@ fixed! {
     }
 }
 
-fixed! {
+record! {
     /// How many there are of each.
     #[derive(Default, Copy)]
     Counters {
@@ -96,7 +68,7 @@ fixed! {
     }
 }
 
-fixed! {
+record! {
     /// An issuer key.
     #[derive(Copy)]
     EpochRecord {
@@ -113,7 +85,7 @@ fixed! {
     }
 }
 
-fixed! {
+record! {
     /// An issuer of an epoch.
     IssuerRecord {
         /// Ed25519 key that signs what the issuer says.
@@ -125,7 +97,7 @@ fixed! {
     }
 }
 
-fixed! {
+record! {
     /// The linkage seeds of a revoked vehicle.
     #[derive(Copy)]
     RevocationRecord {

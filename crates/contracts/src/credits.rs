@@ -25,7 +25,7 @@
 //! that until it is revoked.
 
 use crate::{
-    encoding::record,
+    encoding::{newtype, record},
     keys::{rsu_local_key, signing_rsu},
 };
 use bytes::BufMut;
@@ -75,9 +75,13 @@ impl CreditId {
     }
 }
 
+newtype!(CreditId([u8; 32]));
+
 /// Who is paid: 32 bytes of the vehicle's choice, known to the redeemer only as its.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Account(pub [u8; 32]);
+
+newtype!(Account([u8; 32]));
 
 impl Account {
     fn local_key(&self) -> LocalKey {
@@ -442,28 +446,3 @@ impl Read for Operation {
         }
     }
 }
-
-/// Declares the encoding of 32 bytes.
-macro_rules! bytes32 {
-    ($($name:ident)+) => {$(
-        impl Write for $name {
-            fn write(&self, buf: &mut impl BufMut) {
-                self.0.write(buf);
-            }
-        }
-
-        impl FixedSize for $name {
-            const SIZE: usize = 32;
-        }
-
-        impl Read for $name {
-            type Cfg = ();
-
-            fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
-                Ok(Self(ReadExt::read(buf)?))
-            }
-        }
-    )+};
-}
-
-bytes32! { CreditId Account }

@@ -29,7 +29,10 @@
 mod codec;
 pub mod evaluation;
 
-use crate::keys;
+use crate::{
+    encoding::{newtype, record},
+    keys,
+};
 use cairn_ledger::{
     Access, Action as LedgerAction, Address, LocalKey, PublicKey, Record, Refusal, Rid, StateKey,
     Transaction,
@@ -74,6 +77,8 @@ const TAG_DATA: u8 = b'd';
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Trip(pub [u8; 20]);
 
+newtype!(Trip([u8; 20]));
+
 /// Names a report: 32 bytes, `H(address ‖ T)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DataId(pub [u8; 32]);
@@ -87,49 +92,55 @@ impl Trip {
     }
 }
 
-/// One report, evaluated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// Whose.
-    pub trip: Trip,
-    /// When the vehicle made it, in milliseconds since 1970.
-    pub time_ms: u64,
-    /// The vehicle's commitment to its content.
-    pub commitment: [u8; 32],
-    /// What it was evaluated from.
-    pub inputs: Inputs,
-    /// What came of it: `R`.
-    pub danger: Danger,
+record! {
+    /// One report, evaluated.
+    #[derive(Copy)]
+    Report {
+        /// Whose.
+        trip: Trip,
+        /// When the vehicle made it, in milliseconds since 1970.
+        time_ms: u64,
+        /// The vehicle's commitment to its content.
+        commitment: [u8; 32],
+        /// What it was evaluated from.
+        inputs: Inputs,
+        /// What came of it: `R`.
+        danger: Danger,
+    }
 }
 
-/// What the ledger holds of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DataRecord {
-    /// The vehicle's commitment to its content.
-    pub commitment: [u8; 32],
-    /// Who recorded it.
-    pub rid: Rid,
-    /// Block time, in milliseconds.
-    pub time_ms: u64,
+record! {
+    /// What the ledger holds of a report.
+    #[derive(Copy)]
+    DataRecord {
+        /// The vehicle's commitment to its content.
+        commitment: [u8; 32],
+        /// Who recorded it.
+        rid: Rid,
+        /// Block time, in milliseconds.
+        time_ms: u64,
+    }
 }
 
-/// What the ledger holds of a trip: its last report, and what follows from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TripRecord {
-    /// When the vehicle made the report, in milliseconds since 1970.
-    pub reported_ms: u64,
-    /// The vehicle's commitment to the report.
-    pub commitment: [u8; 32],
-    /// What was evaluated.
-    pub inputs: Inputs,
-    /// Danger, state and action.
-    pub evaluation: Evaluation,
-    /// J after this report, in percent.
-    pub satisfaction: u8,
-    /// Whose evaluator it was.
-    pub rid: Rid,
-    /// Block time, in milliseconds.
-    pub time_ms: u64,
+record! {
+    /// What the ledger holds of a trip: its last report, and what follows from it.
+    #[derive(Copy)]
+    TripRecord {
+        /// When the vehicle made the report, in milliseconds since 1970.
+        reported_ms: u64,
+        /// The vehicle's commitment to the report.
+        commitment: [u8; 32],
+        /// What was evaluated.
+        inputs: Inputs,
+        /// Danger, state and action.
+        evaluation: Evaluation,
+        /// J after this report, in percent.
+        satisfaction: u8,
+        /// Whose evaluator it was.
+        rid: Rid,
+        /// Block time, in milliseconds.
+        time_ms: u64,
+    }
 }
 
 /// What contract `danger` is deployed with.

@@ -12,18 +12,15 @@
 //! | register | O-4 the chain shows a certificate of a final block under this id and network key |
 
 use crate::{
-    encoding::{operations, record},
+    encoding::{newtype, operations, record},
     foreign::{self, ForeignProof},
 };
-use bytes::BufMut;
 use cairn_ledger::{
     Access, Action, Address, ChainId, LocalKey, PublicKey, Record, Refusal, StateKey, Transaction,
     contract::{Call, Contract, deployment, parameters_key},
     genesis::NetworkKey,
 };
-use commonware_codec::{
-    Buf, Copying, DecodeExt as _, Encode as _, Error, FixedSize, Read, ReadExt as _, Write,
-};
+use commonware_codec::{Copying, DecodeExt as _, Encode as _, Read};
 
 /// The contract's name.
 pub const NAME: &str = "directory";
@@ -35,28 +32,12 @@ pub const VERSION: u16 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrgId(pub u16);
 
+newtype!(OrgId(u16));
+
 impl core::fmt::Display for OrgId {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "organisation {}", self.0)
     }
-}
-
-impl Write for OrgId {
-    fn write(&self, buf: &mut impl BufMut) {
-        self.0.write(buf);
-    }
-}
-
-impl Read for OrgId {
-    type Cfg = ();
-
-    fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
-        Ok(Self(u16::read(buf)?))
-    }
-}
-
-impl FixedSize for OrgId {
-    const SIZE: usize = u16::SIZE;
 }
 
 record!(

@@ -38,6 +38,32 @@ macro_rules! record {
     };
 }
 
+/// Encodes a struct of one field like that field.
+macro_rules! newtype {
+    ($name:ident($type:ty)) => {
+        impl commonware_codec::Write for $name {
+            fn write(&self, buf: &mut impl bytes::BufMut) {
+                commonware_codec::Write::write(&self.0, buf);
+            }
+        }
+
+        impl commonware_codec::Read for $name {
+            type Cfg = ();
+
+            fn read_cfg(
+                buf: &mut impl commonware_codec::Buf,
+                (): &(),
+            ) -> Result<Self, commonware_codec::Error> {
+                commonware_codec::ReadExt::read(buf).map(Self)
+            }
+        }
+
+        impl commonware_codec::FixedSize for $name {
+            const SIZE: usize = <$type as commonware_codec::FixedSize>::SIZE;
+        }
+    };
+}
+
 /// Declares what a contract is called with: a tag, then the fields.
 macro_rules! operations {
     ($(#[$doc:meta])* $name:ident {
@@ -90,7 +116,7 @@ macro_rules! operations {
     };
 }
 
-pub(crate) use {operations, record};
+pub(crate) use {newtype, operations, record};
 
 /// None, or more than fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -33,7 +33,7 @@ mod signer;
 
 pub use signer::{SIGNER_BYTES, Signer};
 
-use crate::keys;
+use crate::{encoding::record, keys};
 use bytes::BufMut;
 use cairn_ledger::{
     Access, Action, Address, LocalKey, Position, PublicKey, Record, Refusal, Rid, StateKey,
@@ -72,41 +72,47 @@ pub enum Kind {
     Impossible = 3,
 }
 
-/// One RSU's vote against one signer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Vote {
-    /// Who signed.
-    pub subject: Signer,
-    /// What is wrong.
-    pub kind: Kind,
-    /// Where the vehicle says it is, in the last message of the evidence.
-    pub position: Position,
-    /// Digest of the evidence, which lies in the vault.
-    pub evidence: [u8; 32],
+record! {
+    /// One RSU's vote against one signer.
+    #[derive(Copy)]
+    Vote {
+        /// Who signed.
+        subject: Signer,
+        /// What is wrong.
+        kind: Kind,
+        /// Where the vehicle says it is, in the last message of the evidence.
+        position: Position,
+        /// Digest of the evidence, which lies in the vault.
+        evidence: [u8; 32],
+    }
 }
 
-/// What the ledger holds of a vote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct VoteRecord {
-    /// What is wrong.
-    pub kind: Kind,
-    /// Where the vehicle said it was.
-    pub position: Position,
-    /// Digest of the evidence.
-    pub evidence: [u8; 32],
-    /// Block time of the vote, in milliseconds.
-    pub time_ms: u64,
+record! {
+    /// What the ledger holds of a vote.
+    #[derive(Copy)]
+    VoteRecord {
+        /// What is wrong.
+        kind: Kind,
+        /// Where the vehicle said it was.
+        position: Position,
+        /// Digest of the evidence.
+        evidence: [u8; 32],
+        /// Block time of the vote, in milliseconds.
+        time_ms: u64,
+    }
 }
 
-/// A vote that stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Voter {
-    /// Who voted.
-    pub rid: Rid,
-    /// Where that RSU is registered.
-    pub position: Position,
-    /// Block time of the vote, in milliseconds.
-    pub time_ms: u64,
+record! {
+    /// A vote that stands.
+    #[derive(Copy)]
+    Voter {
+        /// Who voted.
+        rid: Rid,
+        /// Where that RSU is registered.
+        position: Position,
+        /// Block time of the vote, in milliseconds.
+        time_ms: u64,
+    }
 }
 
 /// What the ledger holds of a signer that was voted against.
@@ -348,82 +354,6 @@ impl Read for Kind {
             3 => Ok(Self::Impossible),
             other => Err(Error::InvalidEnum(other)),
         }
-    }
-}
-
-impl Write for Vote {
-    fn write(&self, buf: &mut impl BufMut) {
-        self.subject.write(buf);
-        self.kind.write(buf);
-        self.position.write(buf);
-        self.evidence.write(buf);
-    }
-}
-
-impl FixedSize for Vote {
-    const SIZE: usize = Signer::SIZE + Kind::SIZE + Position::SIZE + 32;
-}
-
-impl Read for Vote {
-    type Cfg = ();
-
-    fn read_cfg(buf: &mut impl Buf, _: &()) -> Result<Self, Error> {
-        Ok(Self {
-            subject: ReadExt::read(buf)?,
-            kind: ReadExt::read(buf)?,
-            position: ReadExt::read(buf)?,
-            evidence: ReadExt::read(buf)?,
-        })
-    }
-}
-
-impl Write for VoteRecord {
-    fn write(&self, buf: &mut impl BufMut) {
-        self.kind.write(buf);
-        self.position.write(buf);
-        self.evidence.write(buf);
-        self.time_ms.write(buf);
-    }
-}
-
-impl FixedSize for VoteRecord {
-    const SIZE: usize = Kind::SIZE + Position::SIZE + 32 + 8;
-}
-
-impl Read for VoteRecord {
-    type Cfg = ();
-
-    fn read_cfg(buf: &mut impl Buf, _: &()) -> Result<Self, Error> {
-        Ok(Self {
-            kind: ReadExt::read(buf)?,
-            position: ReadExt::read(buf)?,
-            evidence: ReadExt::read(buf)?,
-            time_ms: ReadExt::read(buf)?,
-        })
-    }
-}
-
-impl Write for Voter {
-    fn write(&self, buf: &mut impl BufMut) {
-        self.rid.write(buf);
-        self.position.write(buf);
-        self.time_ms.write(buf);
-    }
-}
-
-impl FixedSize for Voter {
-    const SIZE: usize = Rid::SIZE + Position::SIZE + 8;
-}
-
-impl Read for Voter {
-    type Cfg = ();
-
-    fn read_cfg(buf: &mut impl Buf, _: &()) -> Result<Self, Error> {
-        Ok(Self {
-            rid: ReadExt::read(buf)?,
-            position: ReadExt::read(buf)?,
-            time_ms: ReadExt::read(buf)?,
-        })
     }
 }
 

@@ -12,7 +12,7 @@
 //!
 //! A revoked number never comes back.
 
-use crate::encoding::{operations, record};
+use crate::encoding::{newtype, operations, record};
 use bytes::BufMut;
 use cairn_ledger::{
     Access, Action, Address, LocalKey, PublicKey, Record, Refusal, StateKey, Transaction,
@@ -33,28 +33,12 @@ const TAG_PROVIDER: u8 = b'v';
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProviderId(pub u16);
 
+newtype!(ProviderId(u16));
+
 impl core::fmt::Display for ProviderId {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "provider {}", self.0)
     }
-}
-
-impl Write for ProviderId {
-    fn write(&self, buf: &mut impl BufMut) {
-        self.0.write(buf);
-    }
-}
-
-impl Read for ProviderId {
-    type Cfg = ();
-
-    fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
-        Ok(Self(u16::read_cfg(buf, &())?))
-    }
-}
-
-impl FixedSize for ProviderId {
-    const SIZE: usize = u16::SIZE;
 }
 
 /// What a provider offers.

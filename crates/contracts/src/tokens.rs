@@ -21,7 +21,10 @@
 //! A mint or spend without effect is no refusal of the batch: the other vehicles in it are not at
 //! fault, and one that gives the same `Q'` to two RSUs must not stop either of them.
 
-use crate::keys;
+use crate::{
+    encoding::{newtype, record},
+    keys,
+};
 use bytes::BufMut;
 use cairn_ledger::{
     Access, Action, Address, LocalKey, PublicKey, Record, Refusal, Rid, StateKey, Transaction,
@@ -47,6 +50,8 @@ const TAG_TRAIL: u8 = b'g';
 /// Names a token: `H(Q')`, 32 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenId(pub [u8; 32]);
+
+newtype!(TokenId([u8; 32]));
 
 impl TokenId {
     /// The name of the token whose public part is `point`, a compressed ristretto255 point.
@@ -74,28 +79,32 @@ pub struct TokenRecord {
     pub spent: Option<[u8; 32]>,
 }
 
-/// A token to be recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mint {
-    /// Its name.
-    pub id: TokenId,
-    /// Commitment to the token and to who may use it.
-    pub commitment: [u8; 32],
-    /// Block time from which it is worth nothing, in milliseconds.
-    pub expires_ms: u64,
-    /// Handovers since the last full login.
-    pub hops: u8,
+record! {
+    /// A token to be recorded.
+    #[derive(Copy)]
+    Mint {
+        /// Its name.
+        id: TokenId,
+        /// Commitment to the token and to who may use it.
+        commitment: [u8; 32],
+        /// Block time from which it is worth nothing, in milliseconds.
+        expires_ms: u64,
+        /// Handovers since the last full login.
+        hops: u8,
+    }
 }
 
-/// A token that was shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spend {
-    /// Its name.
-    pub id: TokenId,
-    /// Digest of the proof that it was shown with.
-    pub proof: [u8; 32],
-    /// The RSU that minted it, as its record says.
-    pub minted_by: Rid,
+record! {
+    /// A token that was shown.
+    #[derive(Copy)]
+    Spend {
+        /// Its name.
+        id: TokenId,
+        /// Digest of the proof that it was shown with.
+        proof: [u8; 32],
+        /// The RSU that minted it, as its record says.
+        minted_by: Rid,
+    }
 }
 
 /// What an RSU records of one interval. [`call`] sorts the lists.
@@ -111,24 +120,28 @@ pub struct Batch {
     pub agreements: Vec<[u8; 32]>,
 }
 
-/// What contract `tokens` is deployed with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parameters {
-    /// The instance of contract `keys` that knows the RSUs.
-    pub keys: Address,
-    /// The longest life of a token, in milliseconds.
-    pub max_life_ms: u64,
-    /// Handovers after which a full login is due.
-    pub max_hops: u8,
+record! {
+    /// What contract `tokens` is deployed with.
+    #[derive(Copy)]
+    Parameters {
+        /// The instance of contract `keys` that knows the RSUs.
+        keys: Address,
+        /// The longest life of a token, in milliseconds.
+        max_life_ms: u64,
+        /// Handovers after which a full login is due.
+        max_hops: u8,
+    }
 }
 
-/// The trail of an RSU's key agreements.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Trail {
-    /// Agreements so far.
-    pub count: u64,
-    /// `H(previous head ‖ digest)` of the last one.
-    pub head: [u8; 32],
+record! {
+    /// The trail of an RSU's key agreements.
+    #[derive(Copy, Default)]
+    Trail {
+        /// Agreements so far.
+        count: u64,
+        /// `H(previous head ‖ digest)` of the last one.
+        head: [u8; 32],
+    }
 }
 
 impl Trail {
@@ -318,24 +331,6 @@ fn spend(call: &mut Call<'_>, parameters: &Parameters, shown: &Spend) -> Result<
     call.set(&key, Some(Record::of(&token)))
 }
 
-impl Write for TokenId {
-    fn write(&self, buf: &mut impl BufMut) {
-        self.0.write(buf);
-    }
-}
-
-impl FixedSize for TokenId {
-    const SIZE: usize = 32;
-}
-
-impl Read for TokenId {
-    type Cfg = ();
-
-    fn read_cfg(buf: &mut impl Buf, _: &()) -> Result<Self, Error> {
-        Ok(Self(ReadExt::read(buf)?))
-    }
-}
-
 impl Write for TokenRecord {
     fn write(&self, buf: &mut impl BufMut) {
         self.expires_ms.write(buf);
@@ -369,56 +364,6 @@ impl Read for TokenRecord {
     }
 }
 
-impl Write for Mint {
-    fn write(&self, buf: &mut impl BufMut) {
-        self.id.write(buf);
-        self.commitment.write(buf);
-        self.expires_ms.write(buf);
-        self.hops.write(buf);
-    }
-}
-
-impl FixedSize for Mint {
-    const SIZE: usize = TokenId::SIZE + 32 + 8 + 1;
-}
-
-impl Read for Mint {
-    type Cfg = ();
-
-    fn read_cfg(buf: &mut impl Buf, _: &()) -> Result<Self, Error> {
-        Ok(Self {
-            id: ReadExt::read(buf)?,
-            commitment: ReadExt::read(buf)?,
-            expires_ms: ReadExt::read(buf)?,
-            hops: ReadExt::read(buf)?,
-        })
-    }
-}
-
-impl Write for Spend {
-    fn write(&self, buf: &mut impl BufMut) {
-        self.id.write(buf);
-        self.proof.write(buf);
-        self.minted_by.write(buf);
-    }
-}
-
-impl FixedSize for Spend {
-    const SIZE: usize = TokenId::SIZE + 32 + Rid::SIZE;
-}
-
-impl Read for Spend {
-    type Cfg = ();
-
-    fn read_cfg(buf: &mut impl Buf, _: &()) -> Result<Self, Error> {
-        Ok(Self {
-            id: ReadExt::read(buf)?,
-            proof: ReadExt::read(buf)?,
-            minted_by: ReadExt::read(buf)?,
-        })
-    }
-}
-
 impl Write for Batch {
     fn write(&self, buf: &mut impl BufMut) {
         self.mints.write(buf);
@@ -447,52 +392,6 @@ impl Read for Batch {
             spends: Vec::read_cfg(buf, &(limit, ()))?,
             expired: Vec::read_cfg(buf, &(limit, ()))?,
             agreements: Vec::read_cfg(buf, &(limit, ()))?,
-        })
-    }
-}
-
-impl Write for Parameters {
-    fn write(&self, buf: &mut impl BufMut) {
-        self.keys.write(buf);
-        self.max_life_ms.write(buf);
-        self.max_hops.write(buf);
-    }
-}
-
-impl FixedSize for Parameters {
-    const SIZE: usize = Address::SIZE + 8 + 1;
-}
-
-impl Read for Parameters {
-    type Cfg = ();
-
-    fn read_cfg(buf: &mut impl Buf, _: &()) -> Result<Self, Error> {
-        Ok(Self {
-            keys: ReadExt::read(buf)?,
-            max_life_ms: ReadExt::read(buf)?,
-            max_hops: ReadExt::read(buf)?,
-        })
-    }
-}
-
-impl Write for Trail {
-    fn write(&self, buf: &mut impl BufMut) {
-        self.count.write(buf);
-        self.head.write(buf);
-    }
-}
-
-impl FixedSize for Trail {
-    const SIZE: usize = 8 + 32;
-}
-
-impl Read for Trail {
-    type Cfg = ();
-
-    fn read_cfg(buf: &mut impl Buf, _: &()) -> Result<Self, Error> {
-        Ok(Self {
-            count: ReadExt::read(buf)?,
-            head: ReadExt::read(buf)?,
         })
     }
 }

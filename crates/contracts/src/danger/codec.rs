@@ -1,12 +1,9 @@
-//! The encodings of what contract `danger` is called with and what it keeps: big endian, one after
-//! the other, all of fixed size.
+//! The encodings of contract `danger` that are more than fields one after the other, or refuse
+//! something: big endian, all of fixed size.
 
-use super::{
-    Action, Ahead, Danger, DataRecord, Evaluation, Inputs, MAX_DANGER, MAX_SPEED_CM_S, Model,
-    Parameters, Report, State, Trip, TripRecord,
-};
+use super::{Action, Ahead, Danger, Inputs, MAX_DANGER, MAX_SPEED_CM_S, Model, Parameters};
 use bytes::BufMut;
-use cairn_ledger::{Address, Rid};
+use cairn_ledger::Address;
 use commonware_codec::{Buf, Error, FixedSize, Read, ReadExt, Write};
 
 impl Write for Danger {
@@ -157,132 +154,6 @@ fn numbers<const N: usize>(buf: &mut impl Buf) -> Result<[u16; N], Error> {
         *number = u16::read(buf)?;
     }
     Ok(numbers)
-}
-
-impl Write for Trip {
-    fn write(&self, buf: &mut impl BufMut) {
-        self.0.write(buf);
-    }
-}
-
-impl FixedSize for Trip {
-    const SIZE: usize = 20;
-}
-
-impl Read for Trip {
-    type Cfg = ();
-
-    fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
-        Ok(Self(ReadExt::read(buf)?))
-    }
-}
-
-impl Write for Report {
-    fn write(&self, buf: &mut impl BufMut) {
-        self.trip.write(buf);
-        self.time_ms.write(buf);
-        self.commitment.write(buf);
-        self.inputs.write(buf);
-        self.danger.write(buf);
-    }
-}
-
-impl FixedSize for Report {
-    const SIZE: usize = Trip::SIZE + 8 + 32 + Inputs::SIZE + Danger::SIZE;
-}
-
-impl Read for Report {
-    type Cfg = ();
-
-    fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
-        Ok(Self {
-            trip: ReadExt::read(buf)?,
-            time_ms: ReadExt::read(buf)?,
-            commitment: ReadExt::read(buf)?,
-            inputs: ReadExt::read(buf)?,
-            danger: ReadExt::read(buf)?,
-        })
-    }
-}
-
-impl Write for DataRecord {
-    fn write(&self, buf: &mut impl BufMut) {
-        self.commitment.write(buf);
-        self.rid.write(buf);
-        self.time_ms.write(buf);
-    }
-}
-
-impl FixedSize for DataRecord {
-    const SIZE: usize = 32 + Rid::SIZE + 8;
-}
-
-impl Read for DataRecord {
-    type Cfg = ();
-
-    fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
-        Ok(Self {
-            commitment: ReadExt::read(buf)?,
-            rid: ReadExt::read(buf)?,
-            time_ms: ReadExt::read(buf)?,
-        })
-    }
-}
-
-impl Write for Evaluation {
-    fn write(&self, buf: &mut impl BufMut) {
-        self.danger.write(buf);
-        self.state.write(buf);
-        self.action.write(buf);
-    }
-}
-
-impl FixedSize for Evaluation {
-    const SIZE: usize = Danger::SIZE + State::SIZE + Action::SIZE;
-}
-
-impl Read for Evaluation {
-    type Cfg = ();
-
-    fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
-        Ok(Self {
-            danger: ReadExt::read(buf)?,
-            state: ReadExt::read(buf)?,
-            action: ReadExt::read(buf)?,
-        })
-    }
-}
-
-impl Write for TripRecord {
-    fn write(&self, buf: &mut impl BufMut) {
-        self.reported_ms.write(buf);
-        self.commitment.write(buf);
-        self.inputs.write(buf);
-        self.evaluation.write(buf);
-        self.satisfaction.write(buf);
-        self.rid.write(buf);
-        self.time_ms.write(buf);
-    }
-}
-
-impl FixedSize for TripRecord {
-    const SIZE: usize = 8 + 32 + Inputs::SIZE + Evaluation::SIZE + 1 + Rid::SIZE + 8;
-}
-
-impl Read for TripRecord {
-    type Cfg = ();
-
-    fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
-        Ok(Self {
-            reported_ms: ReadExt::read(buf)?,
-            commitment: ReadExt::read(buf)?,
-            inputs: ReadExt::read(buf)?,
-            evaluation: ReadExt::read(buf)?,
-            satisfaction: ReadExt::read(buf)?,
-            rid: ReadExt::read(buf)?,
-            time_ms: ReadExt::read(buf)?,
-        })
-    }
 }
 
 impl Write for Parameters {

@@ -22,6 +22,7 @@
 //!
 //! Integers only, so that every node computes the same.
 
+use crate::encoding::record;
 use bytes::BufMut;
 use commonware_codec::{Buf, Error, FixedSize, Read, ReadExt, Write};
 
@@ -202,15 +203,17 @@ pub enum Action {
     Stop,
 }
 
-/// The result of an evaluation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Evaluation {
-    /// `R`.
-    pub danger: Danger,
-    /// Its band.
-    pub state: State,
-    /// What follows.
-    pub action: Action,
+record! {
+    /// The result of an evaluation.
+    #[derive(Copy)]
+    Evaluation {
+        /// `R`.
+        danger: Danger,
+        /// Its band.
+        state: State,
+        /// What follows.
+        action: Action,
+    }
 }
 
 /// The numbers of an evaluation, in the order of [`Class::ALL`], [`Weather::ALL`], [`Road::ALL`].
